@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod hash;
+mod hasher;
+
+pub use hash::Hash;
+pub use hasher::{Blake3, Hasher, Sha256};
