@@ -6,6 +6,8 @@ extern crate alloc;
 
 mod hash;
 mod hasher;
+mod map;
 
 pub use hash::Hash;
 pub use hasher::{Blake3, Hasher, Sha256};
+pub use map::{Batch, KEY_BYTES_MAX, KeyError, Map, REFERENCE_BYTES_MAX, Value};

@@ -1,0 +1,75 @@
+//! The ordered authenticated map.
+
+mod batch;
+mod bit;
+mod fragment;
+mod page;
+mod tree;
+mod update;
+
+pub use batch::{Batch, KeyError, Value};
+
+use crate::{Hash, Hasher, Sha256};
+use tree::Tree;
+
+/// Longest key, in bytes. The shortest has one.
+pub const KEY_BYTES_MAX: usize = 1024;
+
+/// Longest reference of a value kept elsewhere, in bytes.
+pub const REFERENCE_BYTES_MAX: usize = 64;
+
+/// An ordered map from keys to values with a root that commits to all of it.
+#[derive(Clone, Debug)]
+pub struct Map<H = Sha256> {
+    tree: Tree<H>,
+    len: u64,
+}
+
+impl<H: Hasher> Map<H> {
+    /// A map without entries that hashes with `hasher`.
+    #[must_use]
+    pub fn with_hasher(hasher: H) -> Self {
+        Self { tree: Tree::new(hasher), len: 0 }
+    }
+
+    /// The hash that commits to every entry.
+    #[must_use]
+    pub fn root(&self) -> Hash {
+        self.tree.root
+    }
+
+    /// Number of entries.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether there is no entry.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The value of `key`.
+    #[must_use]
+    pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
+        self.tree.get(key).ok()?.and_then(Value::bytes)
+    }
+
+    /// Applies `batch` in place.
+    pub fn update(&mut self, batch: &Batch<'_>) {
+        let tally = self.tree.update(batch);
+        self.len = self.len + tally.added - tally.removed;
+    }
+
+    /// The map with `batch` applied; this one stays as it is.
+    #[must_use]
+    pub fn apply(&self, batch: &Batch<'_>) -> Self {
+        let mut next = self.clone();
+        next.update(batch);
+        next
+    }
+}
+
+#[cfg(test)]
+mod tests;

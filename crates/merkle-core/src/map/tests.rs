@@ -1,0 +1,128 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Blake3, Sha256};
+
+type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// The specification, written as it is read: entries in key order, split at the first bit at which
+/// they differ. Slow on purpose.
+fn model_root<H: Hasher>(hasher: &H, entries: &Model) -> Hash {
+    fn bit(key: &[u8], place: usize) -> bool {
+        match (key.get(place / 9), place % 9) {
+            (None, _) => false,
+            (Some(_), 0) => true,
+            (Some(byte), offset) => byte >> (8 - offset) & 1 == 1,
+        }
+    }
+    fn root<H: Hasher>(hasher: &H, entries: &[(&Vec<u8>, &Vec<u8>)], place: usize) -> Hash {
+        match entries {
+            [] => hasher.empty(),
+            [(key, value)] => hasher.leaf(key, &hasher.value(value)),
+            _ => {
+                let first_with_one =
+                    |place| entries.partition_point(|(key, _)| !bit(key, place));
+                let place = (place..)
+                    .find(|&place| !matches!(first_with_one(place), n if n == 0 || n == entries.len()))
+                    .unwrap();
+                let (left, right) = entries.split_at(first_with_one(place));
+                hasher.inner(&root(hasher, left, place + 1), &root(hasher, right, place + 1))
+            }
+        }
+    }
+    root(hasher, &entries.iter().collect::<Vec<_>>(), 0)
+}
+
+/// Keys that are hard on tries: prefixes of each other, one bit apart, long, or random.
+fn key() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        3 => proptest::collection::vec(any::<u8>(), 1..4),
+        3 => proptest::collection::vec(0u8..2, 1..12),
+        1 => (1usize..40).prop_map(|len| vec![0; len]),
+        1 => (1usize..40).prop_map(|len| vec![0xff; len]),
+        1 => (0usize..72).prop_map(|bit| {
+            let mut key = vec![0x55; 9];
+            key[bit / 8] ^= 1 << (bit % 8);
+            key
+        }),
+        1 => (any::<bool>(), 0usize..64).prop_map(|(ones, at)| {
+            let mut key = vec![if ones { 0xff } else { 0 }; KEY_BYTES_MAX];
+            key[KEY_BYTES_MAX - 1 - at] ^= 1;
+            key
+        }),
+        2 => proptest::collection::vec(any::<u8>(), 32..33),
+    ]
+}
+
+fn value() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        4 => proptest::collection::vec(any::<u8>(), 0..40),
+        1 => (250usize..600, any::<u8>()).prop_map(|(len, byte)| vec![byte; len]),
+    ]
+}
+
+type Changes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
+fn changes(len: usize) -> impl Strategy<Value = Changes> {
+    proptest::collection::vec((key(), proptest::option::weighted(0.7, value())), 0..len)
+}
+
+fn batch(changes: &Changes) -> Batch<'_> {
+    let mut batch = Batch::new();
+    for (key, value) in changes {
+        match value {
+            Some(value) => batch.put(key, value).unwrap(),
+            None => batch.delete(key).unwrap(),
+        };
+    }
+    batch
+}
+
+fn apply_to_model(model: &mut Model, changes: &Changes) {
+    for (key, value) in changes {
+        match value {
+            Some(value) => model.insert(key.clone(), value.clone()),
+            None => model.remove(key),
+        };
+    }
+}
+
+fn check<H: Hasher>(hasher: &H, map: &Map<H>, model: &Model) -> Result<(), TestCaseError> {
+    prop_assert_eq!(map.root(), model_root(hasher, model));
+    prop_assert_eq!(map.len(), model.len() as u64);
+    for (key, value) in model {
+        prop_assert_eq!(map.get(key), Some(&value[..]));
+    }
+    Ok(())
+}
+
+fn agrees<H: Hasher>(hasher: H, batches: &[Changes]) -> Result<(), TestCaseError> {
+    let mut model = Model::new();
+    let mut map = Map::with_hasher(hasher.clone());
+    for changes in batches {
+        let before = map.clone();
+        let before_model = model.clone();
+        map.update(&batch(changes));
+        apply_to_model(&mut model, changes);
+        check(&hasher, &map, &model)?;
+        check(&hasher, &before, &before_model)?;
+        for (key, _) in changes {
+            prop_assert_eq!(map.get(key), model.get(key).map(Vec::as_slice));
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn agrees_with_the_model_sha256(batches in proptest::collection::vec(changes(60), 1..12)) {
+        agrees(Sha256, &batches)?;
+    }
+
+    #[test]
+    fn agrees_with_the_model_blake3(batches in proptest::collection::vec(changes(300), 1..4)) {
+        agrees(Blake3, &batches)?;
+    }
+}
