@@ -21,19 +21,30 @@ const INLINE_BYTES_MAX: usize = 256;
 /// children lie with the fork: on the way up from a change no sibling is visited. How the trie is
 /// cut into pages depends on its past; no hash does.
 ///
-/// INVARIANT: `items` has 1 to `ITEMS_MAX` members, `forks` and `hashes` one less. The forks are
-/// the Cartesian tree of their branch positions: a fork's position lies before those below it.
+/// All but texts and children lies in one block of memory, what a search reads in front: with
+/// millions of entries a page costs a few cache misses however it is laid out, so they are few.
+///
+/// INVARIANT: a page has 1 to `ITEMS_MAX` items and one fork less. The forks are the Cartesian tree
+/// of their branch positions: a fork's position lies before those below it.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub(crate) struct Page {
+    len: u8,
     root: u8,
-    forks: Vec<Fork>,
-    hashes: Vec<[Hash; 2]>,
-    items: Vec<Item>,
-    /// In `bytes`: as much of a key below this page as all of them share.
+    /// Bytes of `text` to which nothing points.
+    garbage: u16,
+    /// In `text`: as much of a key below this page as all of them share.
     prefix: Span,
-    bytes: Vec<u8>,
-    /// How many of `bytes` nothing points to.
-    garbage: usize,
+    forks: [Fork; ITEMS_MAX],
+    items: [Item; ITEMS_MAX],
+    /// Keys, short values, digests and prefixes.
+    text: Vec<u8>,
+    hashes: [[Hash; 2]; ITEMS_MAX],
+    /// The pages among the items, each at its item's place; empty if there are none.
+    pages: Vec<Option<Arc<Page>>>,
+    /// The values that are too long to be copied with the page, each at its item's place; empty if
+    /// there are none.
+    beside: Vec<Option<Arc<[u8]>>>,
 }
 
 /// An inner node: where its two subtrees part, and the forks at their tops.
@@ -47,12 +58,12 @@ pub(crate) struct Fork {
 }
 
 /// What hangs below the forks of a page.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Item {
     /// An entry.
     Leaf { key: Span, value: Held },
     /// A subtree with a page of its own.
-    Page(Arc<Page>),
+    Page,
     /// A subtree of which only the hash is known, and the prefix that its keys share before `bit`,
     /// where they part. A single leaf parts nowhere: its prefix is its key and `bit` is the end.
     Stub { prefix: Span, bit: Bit },
@@ -61,53 +72,49 @@ pub(crate) enum Item {
 }
 
 /// Where the value of a leaf is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Held {
     Inline(Span),
-    Beside(Arc<[u8]>),
+    Beside,
     /// Digest, then reference.
     Digest(Span),
 }
 
-/// A run of a page's bytes.
+/// A run of a page's text.
+///
+/// INVARIANT: a page holds at most `ITEMS_MAX` keys with short values, and its text is compacted
+/// before it outgrows 16 bits.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Span {
-    start: u32,
-    len: u32,
-}
-
-/// Where a key belongs in a page.
-pub(crate) enum Place {
-    /// The leaf at this item has the key.
-    At(usize),
-    /// In the subtree of this item.
-    Below(usize),
-    /// Nowhere yet: it parts from everything here at this bit.
-    Apart(Bit),
+    start: u16,
+    len: u16,
 }
 
 /// A child slot: the fork that holds it, and the side.
 pub(crate) type Slot = (usize, usize);
 
 impl Page {
-    pub(crate) fn with_capacity(items: usize) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
+            len: 0,
             root: 0,
-            forks: Vec::with_capacity(items - 1),
-            hashes: Vec::with_capacity(items - 1),
-            items: Vec::with_capacity(items),
-            prefix: Span::default(),
-            bytes: Vec::new(),
             garbage: 0,
+            prefix: Span::default(),
+            forks: [Fork { bit: Bit::END, left: 0, right: 0 }; ITEMS_MAX],
+            items: [Item::Page; ITEMS_MAX],
+            text: Vec::new(),
+            hashes: [[Hash::default(); 2]; ITEMS_MAX],
+            pages: Vec::new(),
+            beside: Vec::new(),
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.items.len()
+        usize::from(self.len)
     }
 
-    pub(crate) fn items(&self) -> &[Item] {
-        &self.items
+    pub(crate) fn item(&self, item: usize) -> Item {
+        self.items[item]
     }
 
     pub(crate) fn fork(&self, at: usize) -> Fork {
@@ -120,7 +127,7 @@ impl Page {
 
     /// Branch position of the topmost fork.
     pub(crate) fn bit(&self) -> Bit {
-        self.forks.get(self.root()).map_or(Bit::END, |fork| fork.bit)
+        if self.len > 1 { self.forks[self.root()].bit } else { Bit::END }
     }
 
     pub(crate) fn prefix(&self) -> &[u8] {
@@ -136,35 +143,63 @@ impl Page {
     }
 
     pub(crate) fn text(&self, span: Span) -> &[u8] {
-        &self.bytes[span.start as usize..][..span.len as usize]
+        &self.text[usize::from(span.start)..][..usize::from(span.len)]
     }
 
-    pub(crate) fn value<'p>(&'p self, held: &'p Held) -> Value<'p> {
-        match held {
-            Held::Inline(span) => Value::Bytes(self.text(*span)),
-            Held::Beside(bytes) => Value::Bytes(bytes),
+    /// Reads one byte of each cache line that a search reads first.
+    pub(crate) fn first_touch(&self) -> usize {
+        usize::from(self.len ^ self.forks[ITEMS_MAX / 2].left ^ self.forks[ITEMS_MAX - 1].left)
+    }
+
+    /// The page at `item`, if that is one.
+    pub(crate) fn page(&self, item: usize) -> Option<&Arc<Self>> {
+        self.pages.get(item)?.as_ref()
+    }
+
+    /// Takes the page at `item` out and notes its number in the update.
+    pub(crate) fn take_page(&mut self, item: usize, number: u32) -> Option<Arc<Self>> {
+        let page = self.pages.get_mut(item)?.take();
+        self.items[item] = Item::Open(number);
+        page
+    }
+
+    /// Puts a page at `item`, where an open one was.
+    pub(crate) fn put_page(&mut self, item: usize, page: Arc<Self>) {
+        self.pages.resize(self.len(), None);
+        self.pages[item] = Some(page);
+        self.items[item] = Item::Page;
+    }
+
+    /// Replaces the number of the open page at `item`.
+    pub(crate) fn set_open(&mut self, item: usize, number: u32) {
+        self.items[item] = Item::Open(number);
+    }
+
+    pub(crate) fn value(&self, item: usize) -> Option<Value<'_>> {
+        let Item::Leaf { value, .. } = self.items[item] else { return None };
+        Some(match value {
+            Held::Inline(span) => Value::Bytes(self.text(span)),
+            Held::Beside => Value::Bytes(self.beside.get(item)?.as_deref()?),
             Held::Digest(span) => {
-                let text = self.text(*span);
-                let mut hash = [0; Hash::LEN];
-                hash.copy_from_slice(&text[..Hash::LEN]);
-                Value::Digest { hash: Hash::from_bytes(hash), reference: &text[Hash::LEN..] }
+                let (hash, reference) = self.text(span).split_first_chunk()?;
+                Value::Digest { hash: Hash::from_bytes(*hash), reference }
             }
-        }
+        })
     }
 
-    /// A key below `item`, or as much of it as all keys below share.
-    pub(crate) fn representative(&self, item: usize) -> &[u8] {
-        match &self.items[item] {
-            Item::Leaf { key, .. } => self.text(*key),
-            Item::Stub { prefix, .. } => self.text(*prefix),
-            Item::Page(page) => page.prefix(),
-            Item::Open(_) => unreachable!("open pages are asked in the update that opened them"),
+    /// A key below `item`, or as much of it as all keys below share; none for an open page.
+    pub(crate) fn representative(&self, item: usize) -> Option<&[u8]> {
+        match self.items[item] {
+            Item::Leaf { key, .. } => Some(self.text(key)),
+            Item::Stub { prefix, .. } => Some(self.text(prefix)),
+            Item::Page => self.page(item).map(|page| page.prefix()),
+            Item::Open(_) => None,
         }
     }
 
     /// The item to which the bits of `key` lead, whether or not it holds the key.
     pub(crate) fn find(&self, key: &[u8]) -> usize {
-        let (mut low, mut high) = (0, self.items.len() - 1);
+        let (mut low, mut high) = (0, self.len() - 1);
         let mut at = self.root();
         while low < high {
             let fork = self.forks[at];
@@ -179,25 +214,10 @@ impl Page {
         low
     }
 
-    /// Where `key` belongs, given the item to which its bits lead.
-    pub(crate) fn place(&self, key: &[u8], item: usize) -> Place {
-        let (representative, end) = match &self.items[item] {
-            Item::Leaf { key, .. } => (self.text(*key), Bit::END),
-            Item::Page(page) => (page.prefix(), page.bit()),
-            Item::Stub { prefix, bit } => (self.text(*prefix), *bit),
-            Item::Open(_) => unreachable!("open pages are asked in the update that opened them"),
-        };
-        match Bit::between(key, representative) {
-            Some(bit) if bit < end => Place::Apart(bit),
-            _ if matches!(self.items[item], Item::Leaf { .. }) => Place::At(item),
-            _ => Place::Below(item),
-        }
-    }
-
     /// The items among which `key` would stand if it parts from them at `bit`: it comes before all
     /// of them or after all of them, and after if its bit there is 1.
     pub(crate) fn apart(&self, key: &[u8], bit: Bit) -> (usize, usize) {
-        let (mut low, mut high) = (0, self.items.len() - 1);
+        let (mut low, mut high) = (0, self.len() - 1);
         let mut at = self.root();
         while low < high && self.forks[at].bit < bit {
             let fork = self.forks[at];
@@ -220,7 +240,7 @@ impl Page {
 
     /// Calls `visit` with each fork on the way from the top to `item`, and the side taken there.
     pub(crate) fn path(&self, item: usize, mut visit: impl FnMut(usize, usize)) {
-        let (mut low, mut high) = (0, self.items.len() - 1);
+        let (mut low, mut high) = (0, self.len() - 1);
         let mut at = self.root();
         while low < high {
             let fork = self.forks[at];
@@ -245,42 +265,39 @@ impl Page {
 
     /// Replaces the value of the leaf at `item`.
     pub(crate) fn set_value(&mut self, item: usize, value: Value<'_>) {
-        let Item::Leaf { value: held, .. } = &self.items[item] else {
-            unreachable!("only leaves have values");
-        };
-        match (held, value) {
-            (Held::Inline(span), Value::Bytes(bytes)) if span.len as usize == bytes.len() => {
-                let start = span.start as usize;
-                self.bytes[start..start + bytes.len()].copy_from_slice(bytes);
-            }
-            (Held::Inline(span) | Held::Digest(span), _) => {
-                self.garbage += span.len as usize;
-                self.move_value(item, value);
-            }
-            (Held::Beside(_), _) => self.move_value(item, value),
+        let Item::Leaf { key, value: held } = self.items[item] else { return };
+        if let (Held::Inline(span), Value::Bytes(bytes)) = (held, value)
+            && usize::from(span.len) == bytes.len()
+        {
+            self.text[usize::from(span.start)..][..bytes.len()].copy_from_slice(bytes);
+            return;
         }
-    }
-
-    fn move_value(&mut self, item: usize, new: Value<'_>) {
-        let held = self.hold(new);
+        match held {
+            Held::Inline(span) | Held::Digest(span) => self.garbage += span.len,
+            Held::Beside => self.beside[item] = None,
+        }
+        // The old value is let go before the text can be compacted.
+        self.items[item] = Item::Leaf { key, value: Held::Beside };
+        if usize::from(self.garbage) > self.text.len() / 2
+            || self.text.len() + TEXT_BYTES_MAX > usize::from(u16::MAX)
+        {
+            self.compact();
+        }
+        let held = self.hold(item, value);
         if let Item::Leaf { value, .. } = &mut self.items[item] {
             *value = held;
         }
-        if self.garbage > self.bytes.len() / 2 {
-            self.compact();
-        }
     }
 
-    /// Copies the bytes that are still pointed to, dropping the others.
+    /// Copies the text that is still pointed to, dropping the rest.
     fn compact(&mut self) {
-        let old = core::mem::take(&mut self.bytes);
-        let mut bytes = Vec::with_capacity(old.len() - self.garbage);
+        let old = core::mem::take(&mut self.text);
+        let mut text = Vec::with_capacity(old.len());
         let mut keep = |span: &mut Span| {
-            let text = &old[span.start as usize..][..span.len as usize];
-            *span = append(&mut bytes, &[text]);
+            *span = append(&mut text, &[&old[usize::from(span.start)..][..usize::from(span.len)]]);
         };
         keep(&mut self.prefix);
-        for item in &mut self.items {
+        for item in &mut self.items[..usize::from(self.len)] {
             match item {
                 Item::Leaf { key, value } => {
                     keep(key);
@@ -289,95 +306,117 @@ impl Page {
                     }
                 }
                 Item::Stub { prefix, .. } => keep(prefix),
-                Item::Page(_) | Item::Open(_) => {}
+                Item::Page | Item::Open(_) => {}
             }
         }
-        self.bytes = bytes;
+        self.text = text;
         self.garbage = 0;
     }
 
-    fn hold(&mut self, value: Value<'_>) -> Held {
+    /// Stores the value of the leaf at `item`.
+    fn hold(&mut self, item: usize, value: Value<'_>) -> Held {
         match value {
             Value::Bytes(bytes) if bytes.len() <= INLINE_BYTES_MAX => {
-                Held::Inline(append(&mut self.bytes, &[bytes]))
+                Held::Inline(append(&mut self.text, &[bytes]))
             }
-            Value::Bytes(bytes) => Held::Beside(Arc::from(bytes)),
+            Value::Bytes(bytes) => self.put_beside(item, Arc::from(bytes)),
             Value::Digest { hash, reference } => {
-                Held::Digest(append(&mut self.bytes, &[hash.as_ref(), reference]))
+                Held::Digest(append(&mut self.text, &[hash.as_ref(), reference]))
             }
         }
     }
 
-    /// Adds a leaf behind the last item. A value held beside `source` is shared, not copied.
-    pub(crate) fn push_leaf(&mut self, key: &[u8], value: Value<'_>, source: Option<&Held>) {
-        let key = append(&mut self.bytes, &[key]);
-        let value = match source {
-            Some(Held::Beside(bytes)) => Held::Beside(Arc::clone(bytes)),
-            _ => self.hold(value),
-        };
-        self.items.push(Item::Leaf { key, value });
+    fn put_beside(&mut self, item: usize, value: Arc<[u8]>) -> Held {
+        self.beside.resize(self.beside.len().max(item + 1), None);
+        self.beside[item] = Some(value);
+        Held::Beside
+    }
+
+    fn push(&mut self, item: Item) {
+        self.items[usize::from(self.len)] = item;
+        self.len += 1;
+    }
+
+    /// Adds a leaf behind the last item.
+    pub(crate) fn push_leaf(&mut self, key: &[u8], value: Value<'_>) {
+        let key = append(&mut self.text, &[key]);
+        let value = self.hold(self.len(), value);
+        self.push(Item::Leaf { key, value });
+    }
+
+    /// Adds the leaf or stub at `item` of the page `from` behind the last item.
+    pub(crate) fn push_from(&mut self, from: &Self, item: usize) {
+        match from.items[item] {
+            Item::Leaf { key, value } => {
+                let key = append(&mut self.text, &[from.text(key)]);
+                let value = match value {
+                    Held::Inline(span) => Held::Inline(append(&mut self.text, &[from.text(span)])),
+                    Held::Digest(span) => Held::Digest(append(&mut self.text, &[from.text(span)])),
+                    Held::Beside => match from.beside.get(item) {
+                        Some(Some(value)) => self.put_beside(self.len(), Arc::clone(value)),
+                        _ => Held::Beside,
+                    },
+                };
+                self.push(Item::Leaf { key, value });
+            }
+            Item::Stub { prefix, bit } => self.push_stub(from.text(prefix), bit),
+            Item::Page | Item::Open(_) => debug_assert!(false, "pages are parts of their own"),
+        }
     }
 
     /// Adds a subtree known by its hash behind the last item.
     pub(crate) fn push_stub(&mut self, prefix: &[u8], bit: Bit) {
-        let prefix = append(&mut self.bytes, &[prefix]);
-        self.items.push(Item::Stub { prefix, bit });
+        let prefix = append(&mut self.text, &[prefix]);
+        self.push(Item::Stub { prefix, bit });
     }
 
-    /// Adds a page, or an open one, behind the last item.
-    pub(crate) fn push_item(&mut self, item: Item) {
-        self.items.push(item);
+    /// Adds an open page behind the last item.
+    pub(crate) fn push_open(&mut self, number: u32) {
+        self.push(Item::Open(number));
     }
 
-    /// Adds the fork between the last item and the next.
-    pub(crate) fn push_fork(&mut self, fork: Fork, hashes: [Hash; 2]) {
-        self.forks.push(fork);
-        self.hashes.push(hashes);
+    /// Adds a page behind the last item.
+    pub(crate) fn push_page(&mut self, page: Arc<Self>) {
+        self.push(Item::Page);
+        self.put_page(self.len() - 1, page);
+    }
+
+    /// Sets the fork that parts `items[at]` from the next item.
+    pub(crate) fn set_fork(&mut self, at: usize, fork: Fork, hashes: [Hash; 2]) {
+        self.forks[at] = fork;
+        self.hashes[at] = hashes;
     }
 
     /// Says which fork is on top, and a key below this page.
     pub(crate) fn finish(&mut self, root: u8, representative: &[u8]) {
         self.root = root;
         let len = self.bit().bytes_before().min(representative.len());
-        self.prefix = append(&mut self.bytes, &[&representative[..len]]);
-    }
-
-    /// Takes `item` out to put `other` in its place.
-    pub(crate) fn replace_item(&mut self, item: usize, other: Item) -> Item {
-        core::mem::replace(&mut self.items[item], other)
+        self.prefix = append(&mut self.text, &[&representative[..len]]);
     }
 }
+
+/// Most that one value and its key add to a page's text.
+const TEXT_BYTES_MAX: usize = super::KEY_BYTES_MAX + INLINE_BYTES_MAX;
 
 /// Dropping a deep tree must not recurse: the depth is the writer's choice.
 impl Drop for Page {
     fn drop(&mut self) {
-        let mut doomed: Vec<Arc<Self>> = Vec::new();
-        take_pages(&mut self.items, &mut doomed);
+        let mut doomed = core::mem::take(&mut self.pages);
         while let Some(page) = doomed.pop() {
-            if let Some(mut page) = Arc::into_inner(page) {
-                take_pages(&mut page.items, &mut doomed);
+            if let Some(mut page) = page.and_then(Arc::into_inner) {
+                doomed.append(&mut page.pages);
             }
         }
     }
 }
 
-fn take_pages(items: &mut Vec<Item>, into: &mut Vec<Arc<Page>>) {
-    if items.iter().any(|item| matches!(item, Item::Page(_))) {
-        into.extend(items.drain(..).filter_map(|item| match item {
-            Item::Page(page) => Some(page),
-            _ => None,
-        }));
-    }
-}
-
-/// INVARIANT: a page holds at most `ITEMS_MAX` keys, values up to `INLINE_BYTES_MAX` and
-/// references, and compacts when half of it is garbage, so its bytes are counted in 32 bits.
-#[expect(clippy::cast_possible_truncation, reason = "see the invariant")]
-fn append(bytes: &mut Vec<u8>, parts: &[&[u8]]) -> Span {
-    let start = bytes.len();
+/// Adds `parts` to a page's text; the caller has seen to it that 16 bits will do.
+#[expect(clippy::cast_possible_truncation, reason = "see the invariant of `Span`")]
+fn append(text: &mut Vec<u8>, parts: &[&[u8]]) -> Span {
+    let start = text.len();
     for part in parts {
-        bytes.extend_from_slice(part);
+        text.extend_from_slice(part);
     }
-    debug_assert!(u32::try_from(bytes.len()).is_ok());
-    Span { start: start as u32, len: (bytes.len() - start) as u32 }
+    debug_assert!(text.len() <= usize::from(u16::MAX));
+    Span { start: start as u16, len: (text.len() - start) as u16 }
 }

@@ -4,7 +4,8 @@ use alloc::sync::Arc;
 
 use super::{
     batch::{Batch, Value},
-    page::{Item, Page, Place},
+    bit::Bit,
+    page::{Item, Page},
     update::{Tally, update},
 };
 use crate::{Hash, Hasher};
@@ -31,18 +32,20 @@ impl<H: Hasher> Tree<H> {
         let Some(mut page) = self.top.as_deref() else { return Ok(None) };
         loop {
             let item = page.find(key);
-            match page.place(key, item) {
-                Place::At(item) => {
-                    return Ok(match &page.items()[item] {
-                        Item::Leaf { value, .. } => Some(page.value(value)),
-                        _ => None,
-                    });
+            match page.item(item) {
+                Item::Leaf { key: found, .. } if page.text(found) == key => {
+                    return Ok(page.value(item));
                 }
-                Place::Below(item) => match &page.items()[item] {
-                    Item::Page(below) => page = below,
-                    _ => return Err((page, item)),
+                Item::Stub { prefix, bit }
+                    if Bit::between(key, page.text(prefix)).is_none_or(|apart| apart >= bit) =>
+                {
+                    return Err((page, item));
+                }
+                Item::Leaf { .. } | Item::Stub { .. } => return Ok(None),
+                Item::Page | Item::Open(_) => match page.page(item) {
+                    Some(below) => page = below,
+                    None => return Ok(None),
                 },
-                Place::Apart(_) => return Ok(None),
             }
         }
     }

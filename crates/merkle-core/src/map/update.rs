@@ -8,7 +8,7 @@ use super::{
     batch::Change,
     bit::Bit,
     fragment::{self, Child, Fragment, Known, Part, Piece, Shape},
-    page::{Fork, ITEMS_MIN, Item, Page, Place},
+    page::{Fork, ITEMS_MIN, Item, Page, Slot},
 };
 use crate::{Hash, Hasher};
 
@@ -39,14 +39,15 @@ pub(crate) fn update<H: Hasher>(
         hasher,
         changes,
         leaf_hashes: leaf_hashes(hasher, changes),
+        next: (1..=number(changes.len())).collect(),
         open: Vec::with_capacity(changes.len().min(1 << 16)),
         jobs: Vec::new(),
         tally: Tally::default(),
-        vacant: Arc::new(Page::with_capacity(1)),
+        vacant: Arc::new(Page::new()),
     };
     let top = match root {
         Some(page) => {
-            update.open(page, hash, None, 0..changes.len());
+            update.open(page, hash, None, changes.len().checked_sub(1).map(|last| (0, last)));
             update.descend();
             update.ascend()
         }
@@ -93,6 +94,8 @@ struct Update<'b, H> {
     hasher: &'b H,
     changes: &'b [(&'b [u8], Change<'b>)],
     leaf_hashes: Vec<Hash>,
+    /// The change that follows each change in the list of its page.
+    next: Vec<u32>,
     open: Vec<Open>,
     /// Inner nodes to hash, by the height of their page.
     jobs: Vec<Level>,
@@ -107,15 +110,24 @@ struct Open {
     page: Arc<Page>,
     /// Hash of its topmost node: as it was, and in the end as it is.
     hash: Hash,
-    /// Number and item of the page above.
-    parent: Option<(u32, u8)>,
+    /// Where it hangs; none for the topmost.
+    above: Option<Above>,
     /// Items that have changed.
     touched: u64,
-    /// The changes that belong here.
-    changes: Range<usize>,
+    /// The changes whose bits lead here: the first and the last of a list, see `Update::next`.
+    changes: Option<(usize, usize)>,
     /// What must be done with items, in any order.
     edits: Vec<Edit>,
     height: u32,
+}
+
+/// The place of a page in the page above it.
+#[derive(Clone, Copy)]
+struct Above {
+    page: u32,
+    item: u8,
+    /// None if the page above has no fork.
+    slot: Option<Slot>,
 }
 
 struct Edit {
@@ -163,54 +175,78 @@ impl<H: Hasher> Update<'_, H> {
         &mut self,
         mut page: Arc<Page>,
         hash: Hash,
-        parent: Option<(u32, u8)>,
-        changes: Range<usize>,
+        above: Option<Above>,
+        changes: Option<(usize, usize)>,
     ) -> u32 {
         Arc::make_mut(&mut page);
-        let open = Open { page, hash, parent, touched: 0, changes, edits: Vec::new(), height: 0 };
+        let open = Open { page, hash, above, touched: 0, changes, edits: Vec::new(), height: 0 };
         self.open.push(open);
         number(self.open.len() - 1)
     }
 
-    /// Brings each change to its page, parents before children. Values change at once; what alters
-    /// the shape is noted.
+    /// Brings each change to its page, a level of pages at a time. Values change at once; what
+    /// alters the shape is noted.
+    ///
+    /// Each level is walked in short loops whose rounds do not depend on one another, so that the
+    /// cache misses of different changes overlap.
     fn descend(&mut self) {
-        let mut at = 0;
-        while at < self.open.len() {
-            self.distribute(at);
-            at += 1;
+        let mut items = vec![0_u8; self.changes.len()];
+        let mut level = 0..1;
+        while !level.is_empty() {
+            for open in &self.open[level.clone()] {
+                for change in self.list(open.changes) {
+                    items[change] = small(open.page.find(self.changes[change].0));
+                }
+            }
+            self.touch(&level, &items);
+            for at in level.clone() {
+                self.distribute(at, &items);
+            }
+            level = level.end..self.open.len();
         }
     }
 
+    /// Reads, without any use for it, what `distribute` and the next level will read.
+    fn touch(&self, level: &Range<usize>, items: &[u8]) {
+        let mut sum = 0_usize;
+        for open in &self.open[level.clone()] {
+            for change in self.list(open.changes) {
+                let item = usize::from(items[change]);
+                sum ^= match (open.page.page(item), open.page.representative(item)) {
+                    (Some(below), _) => below.first_touch(),
+                    (None, Some(key)) => usize::from(key.last().copied().unwrap_or_default()),
+                    (None, None) => 0,
+                };
+            }
+        }
+        core::hint::black_box(sum);
+    }
+
     /// Brings the changes of one page to its items.
-    fn distribute(&mut self, at: usize) {
-        let changes = self.open[at].changes.clone();
-        // The item whose page was opened last: the next change may belong there too.
-        let mut below: Option<usize> = None;
-        for change in changes {
-            let (key, new) = self.changes[change];
+    fn distribute(&mut self, at: usize, items: &[u8]) {
+        let mut following = self.open[at].changes;
+        while let Some((change, last)) = following {
+            following = (change != last).then(|| (self.next[change] as usize, last));
+            let item = usize::from(items[change]);
             let page = &self.open[at].page;
-            let item = page.find(key);
-            if below == Some(item) {
-                let child = self.open.len() - 1;
-                let page = &self.open[child].page;
-                if Bit::between(key, page.prefix()).is_none_or(|bit| bit >= page.bit()) {
-                    self.open[child].changes.end = change + 1;
+            let (key, new) = self.changes[change];
+            let apart = match page.item(item) {
+                Item::Page => {
+                    self.open_below(at, item, change);
                     continue;
                 }
-            }
-            if let Item::Open(child) = page.items()[item] {
-                // It parts from the page opened last, or it comes after that page.
-                let child = &self.open[child as usize].page;
-                let bit = Bit::between(key, child.prefix());
-                if new.is_some() {
-                    let bit = bit.unwrap_or(Bit::END);
-                    self.insert(at, page.insertion(key, bit), change);
+                Item::Open(below) => {
+                    if let Some((_, last)) = &mut self.open[below as usize].changes {
+                        self.next[*last] = number(change);
+                        *last = change;
+                    }
+                    continue;
                 }
-                continue;
-            }
-            match (page.place(key, item), new) {
-                (Place::At(item), Some(value)) => {
+                Item::Leaf { key: found, .. } => Bit::between(key, page.text(found)),
+                Item::Stub { prefix, .. } => Bit::between(key, page.text(prefix)),
+            };
+            match (apart, new) {
+                (None, Some(value)) => {
                     let hash = self.leaf_hashes[change];
                     let open = &mut self.open[at];
                     let page = owned(&mut open.page);
@@ -221,39 +257,50 @@ impl<H: Hasher> Update<'_, H> {
                     }
                     open.touched |= 1 << item;
                 }
-                (Place::At(item), None) => {
+                (None, None) => {
                     self.tally.removed += 1;
                     self.open[at].edits.push(Edit { item, what: What::Remove });
                 }
-                (Place::Below(item), _) => {
-                    self.open_below(at, item, change);
-                    below = Some(item);
-                }
-                (Place::Apart(bit), Some(_)) => self.insert(at, page.insertion(key, bit), change),
-                (Place::Apart(_), None) => {}
+                (Some(bit), Some(_)) => self.insert(at, bit, change),
+                (Some(_), None) => {}
             }
         }
     }
 
-    fn insert(&mut self, at: usize, item: usize, change: usize) {
+    /// The changes of a list.
+    fn list(&self, list: Option<(usize, usize)>) -> impl Iterator<Item = usize> {
+        let mut following = list;
+        core::iter::from_fn(move || {
+            let (change, last) = following?;
+            following = (change != last).then(|| (self.next[change] as usize, last));
+            Some(change)
+        })
+    }
+
+    /// Notes a new leaf whose key parts at `bit` from all that its bits lead to. The search went
+    /// down to the page `at`, but the fork to be may lie above it.
+    fn insert(&mut self, mut at: usize, bit: Bit, change: usize) {
+        while let Some(above) = self.open[at].above
+            && bit < self.open[at].page.bit()
+        {
+            at = above.page as usize;
+        }
         self.tally.added += 1;
+        let item = self.open[at].page.insertion(self.changes[change].0, bit);
         self.open[at].edits.push(Edit { item, what: What::Insert(change) });
     }
 
     /// Opens the page that is an item of the page `at`, for the change `change` and maybe more.
     fn open_below(&mut self, at: usize, item: usize, change: usize) {
-        let child = number(self.open.len());
-        let parent = &mut self.open[at];
-        let page = owned(&mut parent.page);
-        let hash = match page.slot(item) {
-            Some((fork, side)) => page.children(fork)[side],
-            None => parent.hash,
-        };
-        let Item::Page(below) = page.replace_item(item, Item::Open(child)) else {
-            unreachable!("a subtree known only by its hash was asked for before the update");
-        };
-        parent.touched |= 1 << item;
-        self.open(below, hash, Some((number(at), small(item))), change..change + 1);
+        let number_below = number(self.open.len());
+        let open = &mut self.open[at];
+        let page = owned(&mut open.page);
+        let slot = page.slot(item);
+        let hash = slot.map_or(open.hash, |(fork, side)| page.children(fork)[side]);
+        let Some(below) = page.take_page(item, number_below) else { return };
+        open.touched |= 1 << item;
+        let above = Above { page: number(at), item: small(item), slot };
+        self.open(below, hash, Some(above), Some((change, change)));
     }
 
     /// Settles all pages that were opened, children before parents, and says what the topmost
@@ -267,20 +314,21 @@ impl<H: Hasher> Update<'_, H> {
                 let fragment = self.rebuild(at);
                 self.settle(fragment, at == 0)
             };
-            let Some((parent, item)) = self.open[at].parent else { return outcome };
+            let Some(above) = self.open[at].above else { return outcome };
+            let item = usize::from(above.item);
+            let open = &mut self.open[above.page as usize];
             let what = match outcome {
                 Outcome::Page(page) => {
-                    self.open[page as usize].parent = Some((parent, item));
-                    owned(&mut self.open[parent as usize].page)
-                        .replace_item(usize::from(item), Item::Open(page));
+                    owned(&mut open.page).set_open(item, page);
+                    self.open[page as usize].above = Some(above);
                     continue;
                 }
                 Outcome::Gone => What::Remove,
                 Outcome::Loose(fragment) => What::Replace(fragment),
             };
-            self.open[parent as usize].edits.push(Edit { item: usize::from(item), what });
+            open.edits.push(Edit { item, what });
         }
-        unreachable!("the topmost page has no parent")
+        unreachable!("the topmost page hangs nowhere")
     }
 
     /// Takes the page `at` apart and does its edits.
@@ -374,7 +422,8 @@ impl<H: Hasher> Update<'_, H> {
     fn representative<'s>(&'s self, part: &'s Part) -> &'s [u8] {
         match part {
             Part::Old { page, item } => {
-                self.open[*page as usize].page.representative(usize::from(*item))
+                let page = &self.open[*page as usize].page;
+                page.representative(usize::from(*item)).unwrap_or_default()
             }
             Part::New { change } => self.changes[*change as usize].0,
             Part::Page(page) => page.prefix(),
@@ -386,12 +435,10 @@ impl<H: Hasher> Update<'_, H> {
     fn piece(&mut self, at: usize, item: usize, hash: Hash) -> Fragment {
         let open = &mut self.open[at];
         let dirty = open.touched >> item & 1 == 1;
-        let part = match &open.page.items()[item] {
-            Item::Leaf { .. } | Item::Stub { .. } => {
-                Part::Old { page: number(at), item: small(item) }
-            }
-            Item::Open(page) => Part::Open(*page),
-            Item::Page(page) => Part::Page(Arc::clone(page)),
+        let part = match (open.page.item(item), open.page.page(item)) {
+            (_, Some(page)) => Part::Page(Arc::clone(page)),
+            (Item::Open(page), _) => Part::Open(page),
+            _ => Part::Old { page: number(at), item: small(item) },
         };
         let mut fragment = Fragment::default();
         fragment.push(Piece { part, hash, dirty });
@@ -432,21 +479,21 @@ impl<H: Hasher> Update<'_, H> {
                         let page = Arc::clone(page);
                         let hash = fragment.pieces[0].hash;
                         drop(fragment);
-                        let page = self.open(page, hash, None, 0..0);
+                        let page = self.open(page, hash, None, None);
                         self.keep(page);
                         return Outcome::Page(page);
                     }
                     part => {
-                        let mut page = Page::with_capacity(1);
+                        let mut page = Page::new();
                         self.lay(&mut page, part);
                         page.finish(0, self.representative(part));
                         let hash = fragment.pieces[0].hash;
-                        let page = self.open(Arc::new(page), hash, None, 0..0);
+                        let page = self.open(Arc::new(page), hash, None, None);
                         self.keep(page);
                         page
                     }
                 };
-                self.open[page as usize].parent = None;
+                self.open[page as usize].above = None;
                 return Outcome::Page(page);
             }
             1 => return Outcome::Loose(fragment),
@@ -464,7 +511,7 @@ impl<H: Hasher> Update<'_, H> {
     /// Lays the part of a fragment that starts at the inner node `top` into a new page.
     fn emit(&mut self, fragment: &Fragment, shape: &Shape, top: usize) -> u32 {
         let items = usize::from(shape.weight(Child::Fork(top)));
-        let mut page = Page::with_capacity(items);
+        let mut page = Page::new();
         let mut ranks: Vec<usize> = Vec::with_capacity(items - 1);
         let mut first = None;
         shape.walk(top, |child| match child {
@@ -476,22 +523,22 @@ impl<H: Hasher> Update<'_, H> {
             }
             Child::Cut { page: below, .. } => {
                 first = first.or(Some(self.open[below as usize].page.prefix()));
-                page.push_item(Item::Open(below));
+                page.push_open(below);
             }
         });
         let rank = |fork: usize| small(ranks.binary_search(&fork).unwrap_or_default());
-        for &fork in &ranks {
+        for (at, &fork) in ranks.iter().enumerate() {
             let children = [shape.child(fork, 0), shape.child(fork, 1)];
             let [left, right] = children.map(|child| match child {
                 Child::Fork(fork) => rank(fork),
                 _ => 0,
             });
             let hashes = children.map(|child| shape.hash(fragment, child).unwrap_or_default());
-            page.push_fork(Fork { bit: fragment.gaps[fork].bit, left, right }, hashes);
+            page.set_fork(at, Fork { bit: fragment.gaps[fork].bit, left, right }, hashes);
         }
         page.finish(rank(top), first.unwrap_or_default());
         let hash = shape.hash(fragment, Child::Fork(top)).unwrap_or_default();
-        let at = self.open(Arc::new(page), hash, None, 0..0);
+        let at = self.open(Arc::new(page), hash, None, None);
         let level = self.adopt(at);
         let mut rest = vec![(top, 0, None)];
         while let Some((fork, depth, slot)) = rest.pop() {
@@ -514,21 +561,14 @@ impl<H: Hasher> Update<'_, H> {
             Part::New { change } => {
                 let (key, value) = self.changes[*change as usize];
                 if let Some(value) = value {
-                    page.push_leaf(key, value, None);
+                    page.push_leaf(key, value);
                 }
             }
             Part::Old { page: old, item } => {
-                let old = &self.open[*old as usize].page;
-                match &old.items()[usize::from(*item)] {
-                    Item::Leaf { key, value } => {
-                        page.push_leaf(old.text(*key), old.value(value), Some(value));
-                    }
-                    Item::Stub { prefix, bit } => page.push_stub(old.text(*prefix), *bit),
-                    Item::Page(_) | Item::Open(_) => unreachable!("pages are parts of their own"),
-                }
+                page.push_from(&self.open[*old as usize].page, usize::from(*item));
             }
-            Part::Page(below) => page.push_item(Item::Page(Arc::clone(below))),
-            Part::Open(below) => page.push_item(Item::Open(*below)),
+            Part::Page(below) => page.push_page(Arc::clone(below)),
+            Part::Open(below) => page.push_open(*below),
         }
     }
 
@@ -559,9 +599,11 @@ impl<H: Hasher> Update<'_, H> {
     fn adopt(&mut self, at: u32) -> &mut Level {
         let mut height = 0;
         for item in 0..self.open[at as usize].page.len() {
-            if let Item::Open(below) = self.open[at as usize].page.items()[item] {
+            let page = &self.open[at as usize].page;
+            if let Item::Open(below) = page.item(item) {
+                let above = Above { page: at, item: small(item), slot: page.slot(item) };
                 let below = &mut self.open[below as usize];
-                below.parent = Some((at, small(item)));
+                below.above = Some(above);
                 height = height.max(below.height + 1);
             }
         }
@@ -610,18 +652,17 @@ impl<H: Hasher> Update<'_, H> {
 
     /// Gives a finished page back to the page above it.
     fn put_back(&mut self, at: u32) {
-        let Open { hash, parent: Some((parent, item)), .. } = self.open[at as usize] else {
-            return;
-        };
         let vacant = Arc::clone(&self.vacant);
-        let page = core::mem::replace(&mut self.open[at as usize].page, vacant);
-        let parent = &mut self.open[parent as usize];
-        let above = owned(&mut parent.page);
-        match above.slot(usize::from(item)) {
-            Some(slot) => above.set_child(slot, hash),
-            None => parent.hash = hash,
+        let open = &mut self.open[at as usize];
+        let Open { hash, above: Some(above), .. } = *open else { return };
+        let page = core::mem::replace(&mut open.page, vacant);
+        let open = &mut self.open[above.page as usize];
+        let into = owned(&mut open.page);
+        match above.slot {
+            Some(slot) => into.set_child(slot, hash),
+            None => open.hash = hash,
         }
-        above.replace_item(usize::from(item), Item::Page(page));
+        into.put_page(usize::from(above.item), page);
     }
 }
 
