@@ -1,6 +1,8 @@
 //! Fragments: runs of the trie under reconstruction, before they are cut into pages.
 
-use alloc::{sync::Arc, vec, vec::Vec};
+use alloc::{vec, vec::Vec};
+
+use triomphe::Arc;
 
 use super::{
     bit::Bit,

@@ -1,6 +1,8 @@
 //! Pages: pieces of the trie that lie together in memory and are shared between versions.
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::vec::Vec;
+
+use triomphe::Arc;
 
 use super::{batch::Value, bit::Bit};
 use crate::Hash;
@@ -403,7 +405,7 @@ impl Drop for Page {
     fn drop(&mut self) {
         let mut doomed = core::mem::take(&mut self.pages);
         while let Some(page) = doomed.pop() {
-            if let Some(mut page) = page.and_then(Arc::into_inner) {
+            if let Some(mut page) = page.and_then(Arc::into_unique) {
                 doomed.append(&mut page.pages);
             }
         }

@@ -1,6 +1,6 @@
 //! The trie as a whole: its topmost page and its root.
 
-use alloc::sync::Arc;
+use triomphe::Arc;
 
 use super::{
     batch::{Batch, Value},

@@ -1,8 +1,10 @@
 //! Applying a batch: open the pages it touches, change them, rebuild what grew or shrank, and hash
 //! what changed from the bottom up, many nodes at a time.
 
-use alloc::{sync::Arc, vec, vec::Vec};
+use alloc::{vec, vec::Vec};
 use core::ops::Range;
+
+use triomphe::{Arc, UniqueArc};
 
 use super::{
     batch::Change,
@@ -43,11 +45,10 @@ pub(crate) fn update<H: Hasher>(
         open: Vec::with_capacity(changes.len().min(1 << 16)),
         jobs: Vec::new(),
         tally: Tally::default(),
-        vacant: Arc::new(Page::new()),
     };
     let top = match root {
         Some(page) => {
-            update.open(page, hash, None, changes.len().checked_sub(1).map(|last| (0, last)));
+            update.open(unique(page), hash, None, changes.len().checked_sub(1).map(|last| (0, last)));
             update.descend();
             update.ascend()
         }
@@ -100,14 +101,12 @@ struct Update<'b, H> {
     /// Inner nodes to hash, by the height of their page.
     jobs: Vec<Level>,
     tally: Tally,
-    /// Stands where a page was before it was given back.
-    vacant: Arc<Page>,
 }
 
 /// A page that an update works on, with its place in the tree.
 struct Open {
-    /// INVARIANT: nobody else holds it.
-    page: Arc<Page>,
+    /// None once it was given back to the page above.
+    page: Option<UniqueArc<Page>>,
     /// Hash of its topmost node: as it was, and in the end as it is.
     hash: Hash,
     /// Where it hangs; none for the topmost.
@@ -134,6 +133,18 @@ struct Edit {
     item: usize,
     what: What,
 }
+
+impl Open {
+    fn page(&self) -> &Page {
+        self.page.as_deref().expect(GIVEN_BACK)
+    }
+
+    fn page_mut(&mut self) -> &mut Page {
+        self.page.as_deref_mut().expect(GIVEN_BACK)
+    }
+}
+
+const GIVEN_BACK: &str = "a page is given back once, after all else";
 
 enum What {
     /// The leaf of this change comes before the item.
@@ -173,13 +184,12 @@ impl<H: Hasher> Update<'_, H> {
     /// Opens `page`, which becomes ours alone, for the changes in `changes`.
     fn open(
         &mut self,
-        mut page: Arc<Page>,
+        page: UniqueArc<Page>,
         hash: Hash,
         above: Option<Above>,
         changes: Option<(usize, usize)>,
     ) -> u32 {
-        Arc::make_mut(&mut page);
-        let open = Open { page, hash, above, touched: 0, changes, edits: Vec::new(), height: 0 };
+        let open = Open { page: Some(page), hash, above, touched: 0, changes, edits: Vec::new(), height: 0 };
         self.open.push(open);
         number(self.open.len() - 1)
     }
@@ -195,7 +205,7 @@ impl<H: Hasher> Update<'_, H> {
         while !level.is_empty() {
             for open in &self.open[level.clone()] {
                 for change in self.list(open.changes) {
-                    items[change] = small(open.page.find(self.changes[change].0));
+                    items[change] = small(open.page().find(self.changes[change].0));
                 }
             }
             self.touch(&level, &items);
@@ -212,7 +222,7 @@ impl<H: Hasher> Update<'_, H> {
         for open in &self.open[level.clone()] {
             for change in self.list(open.changes) {
                 let item = usize::from(items[change]);
-                sum ^= match (open.page.page(item), open.page.representative(item)) {
+                sum ^= match (open.page().page(item), open.page().representative(item)) {
                     (Some(below), _) => below.first_touch(),
                     (None, Some(key)) => usize::from(key.last().copied().unwrap_or_default()),
                     (None, None) => 0,
@@ -228,7 +238,7 @@ impl<H: Hasher> Update<'_, H> {
         while let Some((change, last)) = following {
             following = (change != last).then(|| (self.next[change] as usize, last));
             let item = usize::from(items[change]);
-            let page = &self.open[at].page;
+            let page = &self.open[at].page();
             let (key, new) = self.changes[change];
             let apart = match page.item(item) {
                 Item::Page => {
@@ -249,7 +259,7 @@ impl<H: Hasher> Update<'_, H> {
                 (None, Some(value)) => {
                     let hash = self.leaf_hashes[change];
                     let open = &mut self.open[at];
-                    let page = owned(&mut open.page);
+                    let page = open.page_mut();
                     page.set_value(item, value);
                     match page.slot(item) {
                         Some(slot) => page.set_child(slot, hash),
@@ -281,12 +291,12 @@ impl<H: Hasher> Update<'_, H> {
     /// down to the page `at`, but the fork to be may lie above it.
     fn insert(&mut self, mut at: usize, bit: Bit, change: usize) {
         while let Some(above) = self.open[at].above
-            && bit < self.open[at].page.bit()
+            && bit < self.open[at].page().bit()
         {
             at = above.page as usize;
         }
         self.tally.added += 1;
-        let item = self.open[at].page.insertion(self.changes[change].0, bit);
+        let item = self.open[at].page().insertion(self.changes[change].0, bit);
         self.open[at].edits.push(Edit { item, what: What::Insert(change) });
     }
 
@@ -294,13 +304,14 @@ impl<H: Hasher> Update<'_, H> {
     fn open_below(&mut self, at: usize, item: usize, change: usize) {
         let number_below = number(self.open.len());
         let open = &mut self.open[at];
-        let page = owned(&mut open.page);
+        let whole = open.hash;
+        let page = open.page_mut();
         let slot = page.slot(item);
-        let hash = slot.map_or(open.hash, |(fork, side)| page.children(fork)[side]);
+        let hash = slot.map_or(whole, |(fork, side)| page.children(fork)[side]);
         let Some(below) = page.take_page(item, number_below) else { return };
         open.touched |= 1 << item;
         let above = Above { page: number(at), item: small(item), slot };
-        self.open(below, hash, Some(above), Some((change, change)));
+        self.open(unique(below), hash, Some(above), Some((change, change)));
     }
 
     /// Settles all pages that were opened, children before parents, and says what the topmost
@@ -319,7 +330,7 @@ impl<H: Hasher> Update<'_, H> {
             let open = &mut self.open[above.page as usize];
             let what = match outcome {
                 Outcome::Page(page) => {
-                    owned(&mut open.page).set_open(item, page);
+                    open.page_mut().set_open(item, page);
                     self.open[page as usize].above = Some(above);
                     continue;
                 }
@@ -343,7 +354,7 @@ impl<H: Hasher> Update<'_, H> {
         // The item that the last piece comes from; none if it is new.
         let mut last: Option<usize> = None;
         let mut edits = edits.into_iter().peekable();
-        for item in 0..=self.open[at].page.len() {
+        for item in 0..=self.open[at].page().len() {
             while let Some(edit) = edits.next_if(|edit| {
                 edit.item == item && matches!(edit.what, What::Insert(_))
             }) {
@@ -352,7 +363,7 @@ impl<H: Hasher> Update<'_, H> {
                     last = None;
                 }
             }
-            if item == self.open[at].page.len() {
+            if item == self.open[at].page().len() {
                 break;
             }
             let pieces = match edits.next_if(|edit| edit.item == item).map(|edit| edit.what) {
@@ -367,10 +378,10 @@ impl<H: Hasher> Update<'_, H> {
             if !fragment.pieces.is_empty() {
                 match last {
                     Some(last) if last + 1 == item => {
-                        fragment.push_gap(self.open[at].page.fork(last).bit, Some(known[last]));
+                        fragment.push_gap(self.open[at].page().fork(last).bit, Some(known[last]));
                     }
                     Some(last) => {
-                        let page = &self.open[at].page;
+                        let page = &self.open[at].page();
                         let bit = (last..item).map(|fork| page.fork(fork).bit).min();
                         fragment.push_gap(bit.unwrap_or(Bit::END), None);
                     }
@@ -422,12 +433,12 @@ impl<H: Hasher> Update<'_, H> {
     fn representative<'s>(&'s self, part: &'s Part) -> &'s [u8] {
         match part {
             Part::Old { page, item } => {
-                let page = &self.open[*page as usize].page;
+                let page = &self.open[*page as usize].page();
                 page.representative(usize::from(*item)).unwrap_or_default()
             }
             Part::New { change } => self.changes[*change as usize].0,
             Part::Page(page) => page.prefix(),
-            Part::Open(page) => self.open[*page as usize].page.prefix(),
+            Part::Open(page) => self.open[*page as usize].page().prefix(),
         }
     }
 
@@ -435,7 +446,7 @@ impl<H: Hasher> Update<'_, H> {
     fn piece(&mut self, at: usize, item: usize, hash: Hash) -> Fragment {
         let open = &mut self.open[at];
         let dirty = open.touched >> item & 1 == 1;
-        let part = match (open.page.item(item), open.page.page(item)) {
+        let part = match (open.page().item(item), open.page().page(item)) {
             (_, Some(page)) => Part::Page(Arc::clone(page)),
             (Item::Open(page), _) => Part::Open(page),
             _ => Part::Old { page: number(at), item: small(item) },
@@ -447,7 +458,8 @@ impl<H: Hasher> Update<'_, H> {
 
     /// Hashes of the items of a page, and of its inner nodes as they were.
     fn as_it_was(&self, at: usize) -> (Vec<Hash>, Vec<Known>) {
-        let Open { page, hash, .. } = &self.open[at];
+        let Open { hash, .. } = &self.open[at];
+        let page = self.open[at].page();
         let none = Known { hash: Hash::default(), left: 0, right: 0 };
         let mut items = vec![Hash::default(); page.len()];
         let mut known = vec![none; page.len() - 1];
@@ -479,7 +491,7 @@ impl<H: Hasher> Update<'_, H> {
                         let page = Arc::clone(page);
                         let hash = fragment.pieces[0].hash;
                         drop(fragment);
-                        let page = self.open(page, hash, None, None);
+                        let page = self.open(unique(page), hash, None, None);
                         self.keep(page);
                         return Outcome::Page(page);
                     }
@@ -488,7 +500,7 @@ impl<H: Hasher> Update<'_, H> {
                         self.lay(&mut page, part);
                         page.finish(0, self.representative(part));
                         let hash = fragment.pieces[0].hash;
-                        let page = self.open(Arc::new(page), hash, None, None);
+                        let page = self.open(UniqueArc::new(page), hash, None, None);
                         self.keep(page);
                         page
                     }
@@ -522,7 +534,7 @@ impl<H: Hasher> Update<'_, H> {
                 self.lay(&mut page, part);
             }
             Child::Cut { page: below, .. } => {
-                first = first.or(Some(self.open[below as usize].page.prefix()));
+                first = first.or(Some(self.open[below as usize].page().prefix()));
                 page.push_open(below);
             }
         });
@@ -538,8 +550,8 @@ impl<H: Hasher> Update<'_, H> {
         }
         page.finish(rank(top), first.unwrap_or_default());
         let hash = shape.hash(fragment, Child::Fork(top)).unwrap_or_default();
-        let at = self.open(Arc::new(page), hash, None, None);
-        let level = self.adopt(at);
+        let at = self.open(UniqueArc::new(page), hash, None, None);
+        let level = self.adopt(at, u64::MAX >> (64 - items));
         let mut rest = vec![(top, 0, None)];
         while let Some((fork, depth, slot)) = rest.pop() {
             if shape.is_clean(fragment, Child::Fork(fork)) {
@@ -565,7 +577,7 @@ impl<H: Hasher> Update<'_, H> {
                 }
             }
             Part::Old { page: old, item } => {
-                page.push_from(&self.open[*old as usize].page, usize::from(*item));
+                page.push_from(&self.open[*old as usize].page(), usize::from(*item));
             }
             Part::Page(below) => page.push_page(Arc::clone(below)),
             Part::Open(below) => page.push_open(*below),
@@ -574,17 +586,15 @@ impl<H: Hasher> Update<'_, H> {
 
     /// Settles a page whose shape stays: notes the inner nodes above its changed items.
     fn keep(&mut self, at: u32) {
-        self.adopt(at);
+        let touched = self.open[at as usize].touched;
+        self.adopt(at, touched);
         let Self { open, jobs, .. } = self;
-        let Open { page, touched, height, .. } = &open[at as usize];
-        let jobs = &mut jobs[*height as usize].jobs;
+        let open = &open[at as usize];
+        let jobs = &mut jobs[open.height as usize].jobs;
         let mut noted = 0_u64;
-        let mut touched = *touched;
-        while touched != 0 {
-            let item = touched.trailing_zeros() as usize;
-            touched &= touched - 1;
+        for item in places(touched) {
             let (mut depth, mut slot) = (0, None);
-            page.path(item, |fork, side| {
+            open.page().path(item, |fork, side| {
                 if noted >> fork & 1 == 0 {
                     noted |= 1 << fork;
                     jobs.push(Job { page: at, fork: small(fork), depth, slot });
@@ -595,11 +605,12 @@ impl<H: Hasher> Update<'_, H> {
         }
     }
 
-    /// Tells the open pages below `at` where they are, and puts `at` on the level above them.
-    fn adopt(&mut self, at: u32) -> &mut Level {
+    /// Tells the open pages among `items` of `at` where they are, and puts `at` on the level above
+    /// them.
+    fn adopt(&mut self, at: u32, items: u64) -> &mut Level {
         let mut height = 0;
-        for item in 0..self.open[at as usize].page.len() {
-            let page = &self.open[at as usize].page;
+        for item in places(items) {
+            let page = self.open[at as usize].page();
             if let Item::Open(below) = page.item(item) {
                 let above = Above { page: at, item: small(item), slot: page.slot(item) };
                 let below = &mut self.open[below as usize];
@@ -628,14 +639,15 @@ impl<H: Hasher> Update<'_, H> {
                 for jobs in jobs.chunk_by(|a, b| a.depth == b.depth) {
                     nodes.clear();
                     nodes.extend(jobs.iter().map(|job| {
-                        *self.open[job.page as usize].page.children(usize::from(job.fork))
+                        *self.open[job.page as usize].page().children(usize::from(job.fork))
                     }));
                     hashes.resize(nodes.len(), Hash::default());
                     self.hasher.inner_many(&nodes, &mut hashes);
                     for (job, hash) in jobs.iter().zip(&hashes) {
                         let open = &mut self.open[job.page as usize];
                         match job.slot {
-                            Some((fork, side)) => owned(&mut open.page)
+                            Some((fork, side)) => open
+                                .page_mut()
                                 .set_child((usize::from(fork), usize::from(side)), *hash),
                             None => open.hash = *hash,
                         }
@@ -646,30 +658,36 @@ impl<H: Hasher> Update<'_, H> {
                 self.put_back(at);
             }
         }
-        let Open { page, hash, .. } = self.open.swap_remove(top as usize);
-        (page, hash)
+        let open = self.open.swap_remove(top as usize);
+        (open.page.expect(GIVEN_BACK).shareable(), open.hash)
     }
 
     /// Gives a finished page back to the page above it.
     fn put_back(&mut self, at: u32) {
-        let vacant = Arc::clone(&self.vacant);
         let open = &mut self.open[at as usize];
         let Open { hash, above: Some(above), .. } = *open else { return };
-        let page = core::mem::replace(&mut open.page, vacant);
+        let Some(page) = open.page.take() else { return };
         let open = &mut self.open[above.page as usize];
-        let into = owned(&mut open.page);
         match above.slot {
-            Some(slot) => into.set_child(slot, hash),
+            Some(slot) => open.page_mut().set_child(slot, hash),
             None => open.hash = hash,
         }
-        into.put_page(usize::from(above.item), page);
+        open.page_mut().put_page(usize::from(above.item), page.shareable());
     }
 }
 
-/// A page of an update, which nobody else holds.
-fn owned(page: &mut Arc<Page>) -> &mut Page {
-    debug_assert_eq!(Arc::strong_count(page), 1);
-    Arc::make_mut(page)
+/// The page for us alone: itself if nobody else holds it, otherwise a copy.
+fn unique(page: Arc<Page>) -> UniqueArc<Page> {
+    Arc::try_unique(page).unwrap_or_else(|page| UniqueArc::new(Page::clone(&page)))
+}
+
+/// The places of the ones in a mask.
+fn places(mut mask: u64) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        let place = (mask != 0).then(|| mask.trailing_zeros() as usize)?;
+        mask &= mask - 1;
+        Some(place)
+    })
 }
 
 /// Splits jobs into runs of whole pages of about `JOBS_TOGETHER`.
