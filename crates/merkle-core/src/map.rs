@@ -2,14 +2,22 @@
 
 mod batch;
 mod bit;
+mod diff;
 mod fragment;
+mod node;
 mod page;
+mod range;
 mod tree;
 mod update;
 
 pub use batch::{Batch, KeyError, Value};
+pub use diff::{Difference, Differences};
+pub use range::Entries;
+
+use core::ops::RangeBounds;
 
 use crate::{Hash, Hasher, Sha256};
+use range::KeyRange;
 use tree::Tree;
 
 /// Longest key, in bytes. The shortest has one.
@@ -54,6 +62,28 @@ impl<H: Hasher> Map<H> {
     #[must_use]
     pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
         self.tree.get(key).ok()?.and_then(Value::bytes)
+    }
+
+    /// All entries in key order.
+    pub fn iter(&self) -> Entries<'_> {
+        self.range(..)
+    }
+
+    /// The entries whose keys lie in `keys`, in key order.
+    pub fn range<'t>(&'t self, keys: impl RangeBounds<&'t [u8]>) -> Entries<'t> {
+        Entries::new(self.tree.node(), KeyRange::new(&keys))
+    }
+
+    /// The entries whose keys begin with `prefix`, in key order.
+    pub fn prefix<'t>(&'t self, prefix: &'t [u8]) -> Entries<'t> {
+        Entries::new(self.tree.node(), KeyRange::prefix(prefix))
+    }
+
+    /// What differs between this map and `after`, in key order.
+    ///
+    /// Equal subtrees are skipped by their hash: O(difference x depth).
+    pub fn diff<'t>(&'t self, after: &'t Self) -> Differences<'t> {
+        Differences::new(self.tree.node(), after.tree.node())
     }
 
     /// Applies `batch` in place.

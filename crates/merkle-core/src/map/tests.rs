@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Bound};
 
 use proptest::prelude::*;
 
@@ -95,7 +95,37 @@ fn check<H: Hasher>(hasher: &H, map: &Map<H>, model: &Model) -> Result<(), TestC
     for (key, value) in model {
         prop_assert_eq!(map.get(key), Some(&value[..]));
     }
+    prop_assert!(map.iter().eq(pairs(model.iter())));
+    prop_assert!(map.iter().rev().eq(pairs(model.iter().rev())));
     Ok(())
+}
+
+fn pairs<'m>(
+    entries: impl Iterator<Item = (&'m Vec<u8>, &'m Vec<u8>)>,
+) -> impl Iterator<Item = (&'m [u8], &'m [u8])> {
+    entries.map(|(key, value)| (&key[..], &value[..]))
+}
+
+fn map_of<H: Hasher>(hasher: H, model: &Model) -> Map<H> {
+    let mut batch = Batch::new();
+    for (key, value) in model {
+        batch.put(key, value).unwrap();
+    }
+    let mut map = Map::with_hasher(hasher);
+    map.update(&batch);
+    map
+}
+
+fn model() -> impl Strategy<Value = Model> {
+    proptest::collection::btree_map(key(), value(), 0..120)
+}
+
+fn bound() -> impl Strategy<Value = Bound<Vec<u8>>> {
+    prop_oneof![
+        key().prop_map(Bound::Included),
+        key().prop_map(Bound::Excluded),
+        Just(Bound::Unbounded),
+    ]
 }
 
 fn agrees<H: Hasher>(hasher: H, batches: &[Changes]) -> Result<(), TestCaseError> {
@@ -119,6 +149,61 @@ proptest! {
     #[test]
     fn agrees_with_the_model_sha256(batches in proptest::collection::vec(changes(60), 1..12)) {
         agrees(Sha256, &batches)?;
+    }
+
+    #[test]
+    fn ranges_agree_with_the_model(
+        model in model(),
+        start in bound(),
+        end in bound(),
+        steps in proptest::collection::vec(any::<bool>(), 0..30),
+    ) {
+        let map = map_of(Sha256, &model);
+        let (start, end) = (start.as_ref().map(Vec::as_slice), end.as_ref().map(Vec::as_slice));
+        let expected: Vec<_> = pairs(model.iter())
+            .filter(|(key, _)| (start, end).contains(*key))
+            .collect();
+        prop_assert!(map.range((start, end)).eq(expected.iter().copied()));
+        // From both ends in any order, until they meet.
+        let (mut entries, mut expected) = (map.range((start, end)), expected.into_iter());
+        for back in steps {
+            if back {
+                prop_assert_eq!(entries.next_back(), expected.next_back());
+            } else {
+                prop_assert_eq!(entries.next(), expected.next());
+            }
+        }
+    }
+
+    #[test]
+    fn prefixes_agree_with_the_model(model in model(), mut prefix in key(), cut in 0usize..3) {
+        prefix.truncate(prefix.len().saturating_sub(cut));
+        let map = map_of(Sha256, &model);
+        let expected = pairs(model.iter()).filter(|(key, _)| key.starts_with(&prefix));
+        prop_assert!(map.prefix(&prefix).eq(expected));
+    }
+
+    #[test]
+    fn differences_are_exact(model in model(), changes in changes(40)) {
+        let before = map_of(Sha256, &model);
+        let after = before.apply(&batch(&changes));
+        let mut after_model = model.clone();
+        apply_to_model(&mut after_model, &changes);
+        let keys: std::collections::BTreeSet<_> = model.keys().chain(after_model.keys()).collect();
+        let expected: Vec<_> = keys
+            .into_iter()
+            .map(|key| Difference {
+                key,
+                before: model.get(key).map(Vec::as_slice),
+                after: after_model.get(key).map(Vec::as_slice),
+            })
+            .filter(|difference| difference.before != difference.after)
+            .collect();
+        prop_assert_eq!(before.diff(&after).collect::<Vec<_>>(), expected.clone());
+        // The same against a map of the same content with another past.
+        let rebuilt = map_of(Sha256, &after_model);
+        prop_assert_eq!(before.diff(&rebuilt).collect::<Vec<_>>(), expected);
+        prop_assert_eq!(after.diff(&rebuilt).next(), None);
     }
 
     #[test]

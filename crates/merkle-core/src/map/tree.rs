@@ -5,6 +5,7 @@ use triomphe::Arc;
 use super::{
     batch::{Batch, Value},
     bit::Bit,
+    node::Node,
     page::{Item, Page},
     update::{Tally, update},
 };
@@ -48,6 +49,11 @@ impl<H: Hasher> Tree<H> {
                 },
             }
         }
+    }
+
+    /// The topmost node.
+    pub(crate) fn node(&self) -> Option<Node<'_>> {
+        self.top.as_deref().map(|page| Node::top(page, &self.root))
     }
 
     /// Applies `batch`. Where it needs a subtree known only by its hash, the caller has supplied
