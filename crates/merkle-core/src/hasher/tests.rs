@@ -1,3 +1,8 @@
+extern crate std;
+
+use alloc::{borrow::ToOwned, format, vec, vec::Vec};
+use std::println;
+
 use proptest::prelude::*;
 
 use super::*;
