@@ -6,6 +6,8 @@
 
 mod blake3;
 mod sha256;
+#[cfg(test)]
+mod tests;
 
 pub(super) use self::{blake3::Blake3, sha256::Sha256};
 
@@ -174,13 +176,22 @@ fn messages_in_lanes<S: Simd, K: Kernel>(simd: S, kernel: K, messages: &[&[u8]],
         }
         let mut state = kernel.start(simd);
         for index in 0..most {
-            let mut rows = [Words::<S>::splat(simd, 0); 16];
+            // Every padded block is written before the first is loaded: loading what has just been
+            // written waits for it.
+            let mut padded = [[0; BLOCK]; MAX_LANES];
             let mut live = [0; MAX_LANES];
             for (lane, message) in messages.iter().enumerate() {
                 if index < blocks[lane] {
                     live[lane] = u32::MAX;
-                    load_message(simd, kernel, &mut rows, lane, message, index);
+                    if whole_block(message, index).is_none() {
+                        kernel.pad(message, index, &mut padded[lane]);
+                    }
                 }
+            }
+            let mut rows = [Words::<S>::splat(simd, 0); 16];
+            for (lane, message) in messages.iter().enumerate() {
+                let block = whole_block(message, index).unwrap_or(&padded[lane]);
+                load_row(simd, &mut rows, lane, block);
             }
             let next = kernel.absorb(simd, state, to_lanes::<S>(rows), index, &lens);
             // A lane whose message has ended keeps its state.
@@ -193,23 +204,10 @@ fn messages_in_lanes<S: Simd, K: Kernel>(simd: S, kernel: K, messages: &[&[u8]],
     }
 }
 
-/// Loads block `index` of `message` as the row of `lane`.
+/// Block `index` of `message`, if it is wholly message.
 #[inline(always)]
-fn load_message<S: Simd, K: Kernel>(
-    simd: S,
-    kernel: K,
-    rows: &mut [Words<S>; 16],
-    lane: usize,
-    message: &[u8],
-    index: usize,
-) {
-    if let Some(block) = message.get(index * BLOCK..).and_then(<[u8]>::first_chunk) {
-        load_row(simd, rows, lane, block);
-    } else {
-        let mut block = [0; BLOCK];
-        kernel.pad(message, index, &mut block);
-        load_row(simd, rows, lane, &block);
-    }
+fn whole_block(message: &[u8], index: usize) -> Option<&[u8; BLOCK]> {
+    message.get(index * BLOCK..)?.first_chunk()
 }
 
 /// Loads a lane's block as words in a row. A row is 16 words, that is one vector or more.

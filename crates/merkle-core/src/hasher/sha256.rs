@@ -15,8 +15,8 @@ use crate::Hash;
 /// | inner | `SHA-256(0x01 ‖ left ‖ right)` |
 /// | empty | `SHA-256("")` |
 ///
-/// With feature `std`, the `_many` methods hash up to 16 nodes at once where that is faster than
-/// the processor's SHA-256 instructions: with AVX-512, or with AVX2 where there are none.
+/// With feature `std`, the `_many` methods hash up to 16 nodes at once where that is faster than one
+/// after another: on x86, with AVX-512 or without instructions for SHA-256.
 ///
 /// ```
 /// use merkle_core::{Hasher, Sha256};

@@ -1,3 +1,8 @@
+extern crate std;
+
+use alloc::{borrow::ToOwned, format, vec, vec::Vec};
+use std::println;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -270,4 +275,50 @@ fn blake3_official_vectors() {
         }
     }
     assert_eq!(cases, 35);
+}
+
+/// The vectors of `docs/formats/hash-profiles.md`, which another implementation made.
+#[test]
+fn documented_vectors() {
+    let document = include_str!("../../../../docs/formats/hash-profiles.md");
+    let pattern = |len: &str| -> Vec<u8> {
+        (0..=250)
+            .cycle()
+            .take(len.parse().expect("a length"))
+            .collect()
+    };
+    let hash = |profile: &str, kind: &str, first: &str, second: &str| match (profile, kind) {
+        ("Sha256", "empty") => Sha256.empty(),
+        ("Sha256", "value") => Sha256.value(&pattern(first)),
+        ("Sha256", "leaf") => Sha256.leaf(&pattern(first), &Sha256.value(&pattern(second))),
+        ("Sha256", "inner") => Sha256.inner(
+            &Sha256.value(&pattern(first)),
+            &Sha256.value(&pattern(second)),
+        ),
+        ("Blake3", "empty") => Blake3.empty(),
+        ("Blake3", "value") => Blake3.value(&pattern(first)),
+        ("Blake3", "leaf") => Blake3.leaf(&pattern(first), &Blake3.value(&pattern(second))),
+        ("Blake3", "inner") => Blake3.inner(
+            &Blake3.value(&pattern(first)),
+            &Blake3.value(&pattern(second)),
+        ),
+        _ => panic!("unknown vector: {profile} {kind}"),
+    };
+    let mut cases = 0;
+    for row in document
+        .lines()
+        .filter(|line| line.starts_with("| Sha256 |") || line.starts_with("| Blake3 |"))
+    {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let [_, profile, kind, first, second, expected, _] = cells[..] else {
+            panic!("not a vector: {row}")
+        };
+        assert_eq!(
+            format!("`{}`", hash(profile, kind, first, second)),
+            expected,
+            "{row}"
+        );
+        cases += 1;
+    }
+    assert_eq!(cases, 20);
 }
