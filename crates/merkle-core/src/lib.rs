@@ -7,7 +7,14 @@ extern crate alloc;
 mod hash;
 mod hasher;
 mod map;
+mod proof;
 
 pub use hash::Hash;
 pub use hasher::{Blake3, Hasher, Sha256};
-pub use map::{Batch, KEY_BYTES_MAX, KeyError, Map, REFERENCE_BYTES_MAX, Value};
+pub use map::{
+    Batch, Difference, Differences, Entries, KEY_BYTES_MAX, KeyError, Map, REFERENCE_BYTES_MAX,
+    Value,
+};
+pub use proof::{
+    DecodeError, Lookup, NotCovered, Proof, ProofError, Query, Revealed, TransitionError, View,
+};

@@ -16,9 +16,12 @@ pub use range::Entries;
 
 use core::ops::RangeBounds;
 
-use crate::{Hash, Hasher, Sha256};
-use range::KeyRange;
+use crate::{Hash, Hasher, Proof, Query, Sha256, proof};
 use tree::Tree;
+
+pub(crate) use bit::Bit;
+pub(crate) use node::{Kind, Node, Standing};
+pub(crate) use range::KeyRange;
 
 /// Longest key, in bytes. The shortest has one.
 pub const KEY_BYTES_MAX: usize = 1024;
@@ -31,6 +34,14 @@ pub const REFERENCE_BYTES_MAX: usize = 64;
 pub struct Map<H = Sha256> {
     tree: Tree<H>,
     len: u64,
+}
+
+impl<H: Hasher + Default> Map<H> {
+    /// A map without entries.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_hasher(H::default())
+    }
 }
 
 impl<H: Hasher> Map<H> {
@@ -60,8 +71,8 @@ impl<H: Hasher> Map<H> {
 
     /// The value of `key`.
     #[must_use]
-    pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
-        self.tree.get(key).ok()?.and_then(Value::bytes)
+    pub fn get(&self, key: &[u8]) -> Option<Value<'_>> {
+        self.tree.get(key).ok()?
     }
 
     /// All entries in key order.
@@ -84,6 +95,21 @@ impl<H: Hasher> Map<H> {
     /// Equal subtrees are skipped by their hash: O(difference x depth).
     pub fn diff<'t>(&'t self, after: &'t Self) -> Differences<'t> {
         Differences::new(self.tree.node(), after.tree.node())
+    }
+
+    /// Proves the value of `key`, or its absence.
+    pub fn prove(&self, key: &[u8]) -> Proof {
+        self.prove_query(&Query::new().key(key))
+    }
+
+    /// Proves all that `query` asks for.
+    pub fn prove_query(&self, query: &Query<'_>) -> Proof {
+        proof::prove(&self.tree.hasher, self.tree.node(), query).unwrap_or_default()
+    }
+
+    /// Proves to what root `batch` leads, with [`View::apply`](crate::View::apply).
+    pub fn prove_update(&self, batch: &Batch<'_>) -> Proof {
+        proof::prove_update(&self.tree.hasher, self.tree.node(), batch).unwrap_or_default()
     }
 
     /// Applies `batch` in place.

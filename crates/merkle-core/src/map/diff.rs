@@ -14,9 +14,9 @@ pub struct Difference<'t> {
     /// The key.
     pub key: &'t [u8],
     /// Its value in the first map; none if it is not there.
-    pub before: Option<&'t [u8]>,
+    pub before: Option<Value<'t>>,
     /// Its value in the second map; none if it is not there.
-    pub after: Option<&'t [u8]>,
+    pub after: Option<Value<'t>>,
 }
 
 /// Differences of two maps in key order; made by [`Map::diff`](super::Map::diff).
@@ -44,8 +44,8 @@ impl<'t> Iterator for Differences<'t> {
                 [Some(before), Some(after)] if before.hash == after.hash => {}
                 [Some(before), Some(after)] => match (before.kind(), after.kind()) {
                     (
-                        Kind::Leaf { key, value: Value::Bytes(old) },
-                        Kind::Leaf { key: other, value: Value::Bytes(new) },
+                        Kind::Leaf { key, value: old },
+                        Kind::Leaf { key: other, value: new },
                     ) if key == other => {
                         return Some(Difference { key, before: Some(old), after: Some(new) });
                     }
@@ -53,8 +53,8 @@ impl<'t> Iterator for Differences<'t> {
                 },
                 [Some(node), None] | [None, Some(node)] => match node.kind() {
                     Kind::Leaf { key, value } => {
-                        let bytes = pair.map(|side| side.and(value.bytes()));
-                        return Some(Difference { key, before: bytes[0], after: bytes[1] });
+                        let [before, after] = pair.map(|side| side.map(|_| value));
+                        return Some(Difference { key, before, after });
                     }
                     Kind::Inner { children, .. } => {
                         let [left, right] = children

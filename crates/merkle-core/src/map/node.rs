@@ -101,8 +101,8 @@ pub(crate) struct Standing<'t> {
     /// Where the key parts from all of `nearest`; none if `nearest` is its leaf, or a stub below
     /// which it belongs.
     pub(crate) apart: Option<Bit>,
-    /// The sibling of `nearest`.
-    pub(crate) sibling: Option<Node<'t>>,
+    /// The sibling of `nearest`, and on which side of it that stands.
+    pub(crate) sibling: Option<(Node<'t>, usize)>,
     /// The subtrees right before and right after `nearest`.
     pub(crate) before: Option<Node<'t>>,
     pub(crate) after: Option<Node<'t>>,
@@ -124,7 +124,7 @@ impl<'t> Standing<'t> {
             let side = usize::from(node.bit().of(key));
             let sibling = node.child(1 - side);
             found.nearest = node.child(side);
-            found.sibling = Some(sibling);
+            found.sibling = Some((sibling, 1 - side));
             match side {
                 0 => found.after = Some(sibling),
                 _ => found.before = Some(sibling),

@@ -57,8 +57,34 @@ impl<'k> KeyRange<'k> {
         }
     }
 
-    pub(crate) fn contains(&self, key: &[u8]) -> bool {
-        !self.starts_after(key) && !self.ends_before(key)
+    /// Whether no key at all can lie in the range.
+    pub(crate) fn is_empty(&self) -> bool {
+        match (&self.start, &self.end) {
+            (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+            (Bound::Included(start), Bound::Included(end)) => start > end,
+            (
+                Bound::Included(start) | Bound::Excluded(start),
+                Bound::Included(end) | Bound::Excluded(end),
+            ) => start >= end,
+        }
+    }
+
+    /// Sorts as the starts of ranges do.
+    pub(crate) fn start_order(&self) -> (Option<&[u8]>, bool) {
+        match &self.start {
+            Bound::Included(key) => (Some(key), false),
+            Bound::Excluded(key) => (Some(key), true),
+            Bound::Unbounded => (None, false),
+        }
+    }
+
+    /// Sorts as the ends of ranges do.
+    pub(crate) fn end_order(&self) -> (bool, &[u8], bool) {
+        match &self.end {
+            Bound::Included(key) => (false, key, true),
+            Bound::Excluded(key) => (false, key, false),
+            Bound::Unbounded => (true, &[], false),
+        }
     }
 }
 
@@ -149,16 +175,16 @@ impl<'t> Entries<'t> {
         Self { walk: Walk::new(top, &range), range }
     }
 
-    fn step(&mut self, end: usize) -> Option<(&'t [u8], &'t [u8])> {
+    fn step(&mut self, end: usize) -> Option<(&'t [u8], Value<'t>)> {
         match self.walk.step(end, &self.range)?.kind() {
-            Kind::Leaf { key, value: Value::Bytes(value) } => Some((key, value)),
+            Kind::Leaf { key, value } => Some((key, value)),
             _ => None,
         }
     }
 }
 
 impl<'t> Iterator for Entries<'t> {
-    type Item = (&'t [u8], &'t [u8]);
+    type Item = (&'t [u8], Value<'t>);
 
     fn next(&mut self) -> Option<Self::Item> {
         self.step(0)

@@ -93,7 +93,7 @@ fn check<H: Hasher>(hasher: &H, map: &Map<H>, model: &Model) -> Result<(), TestC
     prop_assert_eq!(map.root(), model_root(hasher, model));
     prop_assert_eq!(map.len(), model.len() as u64);
     for (key, value) in model {
-        prop_assert_eq!(map.get(key), Some(&value[..]));
+        prop_assert_eq!(map.get(key), Some(Value::Bytes(value)));
     }
     prop_assert!(map.iter().eq(pairs(model.iter())));
     prop_assert!(map.iter().rev().eq(pairs(model.iter().rev())));
@@ -102,8 +102,8 @@ fn check<H: Hasher>(hasher: &H, map: &Map<H>, model: &Model) -> Result<(), TestC
 
 fn pairs<'m>(
     entries: impl Iterator<Item = (&'m Vec<u8>, &'m Vec<u8>)>,
-) -> impl Iterator<Item = (&'m [u8], &'m [u8])> {
-    entries.map(|(key, value)| (&key[..], &value[..]))
+) -> impl Iterator<Item = (&'m [u8], Value<'m>)> {
+    entries.map(|(key, value)| (&key[..], Value::Bytes(value)))
 }
 
 fn map_of<H: Hasher>(hasher: H, model: &Model) -> Map<H> {
@@ -139,7 +139,7 @@ fn agrees<H: Hasher>(hasher: H, batches: &[Changes]) -> Result<(), TestCaseError
         check(&hasher, &map, &model)?;
         check(&hasher, &before, &before_model)?;
         for (key, _) in changes {
-            prop_assert_eq!(map.get(key), model.get(key).map(Vec::as_slice));
+            prop_assert_eq!(map.get(key), model.get(key).map(|value| Value::Bytes(value)));
         }
     }
     Ok(())
@@ -194,8 +194,8 @@ proptest! {
             .into_iter()
             .map(|key| Difference {
                 key,
-                before: model.get(key).map(Vec::as_slice),
-                after: after_model.get(key).map(Vec::as_slice),
+                before: model.get(key).map(|value| Value::Bytes(value)),
+                after: after_model.get(key).map(|value| Value::Bytes(value)),
             })
             .filter(|difference| difference.before != difference.after)
             .collect();

@@ -1,0 +1,205 @@
+//! The one proof: a pruned tree.
+
+mod codec;
+mod prove;
+mod query;
+mod transition;
+mod view;
+
+use alloc::vec::Vec;
+
+pub use codec::DecodeError;
+pub use query::Query;
+pub use transition::TransitionError;
+pub use view::{Lookup, NotCovered, Revealed, View};
+
+pub(crate) use prove::{prove, prove_update};
+
+use crate::{Hash, Hasher, map::Value};
+
+/// A map with everything irrelevant replaced by its hash.
+///
+/// Whatever is proved, the proof is the same thing: inner nodes down to what was asked for, leaves
+/// where something is revealed, and hashes where nothing is. A revealed leaf proves that its entry
+/// is in the map (inclusion). Two revealed leaves with nothing between them prove that no key lies
+/// between (exclusion), and a run of them proves that a range is complete. Keys that share a path
+/// share it in the proof (multiproof). And since a batch that touches only revealed places can be
+/// applied to the pruned tree, it proves what root the batch leads to (transition).
+///
+/// A proof says nothing until [`verify`](Self::verify) has held it against a root.
+///
+/// ```
+/// use merkle_core::{Batch, Lookup, Map, Proof, Sha256};
+///
+/// let mut batch = Batch::new();
+/// batch.put(b"alice", b"900")?.put(b"bob", b"100")?.put(b"dave", b"7")?;
+/// let mut map = Map::<Sha256>::new();
+/// map.update(&batch);
+///
+/// let bytes = map.prove(b"carol").encode();
+///
+/// // Elsewhere, with nothing but the bytes and a root that is trusted:
+/// let proof = Proof::decode(&bytes)?;
+/// let view = proof.verify(&Sha256, &map.root())?;
+/// assert_eq!(view.get(b"carol"), Lookup::Absent);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[doc(alias = "multiproof")]
+#[doc(alias = "non-membership")]
+pub struct Proof {
+    /// The nodes in pre-order. INVARIANT: none, or exactly one full binary tree.
+    nodes: Vec<Node>,
+    /// Hashes of the pruned subtrees, in order.
+    pruned: Vec<Hash>,
+    /// The revealed leaves. INVARIANT: in strict key order; keys have a length that maps hold.
+    leaves: Vec<Leaf>,
+    /// Keys and values of the leaves.
+    text: Vec<u8>,
+}
+
+/// What stands at a place of the pruned tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Node {
+    Pruned,
+    /// A leaf with its value's digest.
+    Digest,
+    /// A leaf with its value.
+    Value,
+    Inner,
+}
+
+/// A revealed leaf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Leaf {
+    /// Its place among leaves and pruned subtrees, counted from 0.
+    place: usize,
+    /// Where its key starts in the text, where that ends and the value starts, where that ends.
+    key: usize,
+    value: usize,
+    end: usize,
+    /// Digest of the value; meaningless if the value itself is there.
+    digest: Hash,
+    shown: bool,
+}
+
+/// Why a proof was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProofError {
+    /// The proof is of another map, of another state of it, under another hash profile, or forged.
+    #[error("the proof leads to the root {computed}, not to {expected}")]
+    RootMismatch {
+        /// The root that was trusted.
+        expected: Hash,
+        /// The root that the proof has.
+        computed: Hash,
+    },
+}
+
+impl Proof {
+    /// Holds the proof against `root`, which the caller trusts.
+    ///
+    /// Hashes each node of the proof once: for one key in a map of a million entries about 20
+    /// inner nodes and a leaf.
+    ///
+    /// # Errors
+    ///
+    /// [`ProofError::RootMismatch`]. Never panics, whatever bytes the proof came from.
+    pub fn verify<H: Hasher>(&self, hasher: &H, root: &Hash) -> Result<View<'_, H>, ProofError> {
+        let computed = self.root(hasher);
+        if computed != *root {
+            return Err(ProofError::RootMismatch { expected: *root, computed });
+        }
+        Ok(View::new(self, hasher.clone(), computed))
+    }
+
+    /// Leaves and pruned subtrees.
+    fn places(&self) -> usize {
+        self.pruned.len() + self.leaves.len()
+    }
+
+    fn key<'p>(&'p self, leaf: &Leaf) -> &'p [u8] {
+        &self.text[leaf.key..leaf.value]
+    }
+
+    fn value<'p>(&'p self, leaf: &Leaf) -> Value<'p> {
+        if leaf.shown {
+            Value::Bytes(&self.text[leaf.value..leaf.end])
+        } else {
+            Value::Digest { hash: leaf.digest, reference: &[] }
+        }
+    }
+
+    /// Adds a pruned subtree.
+    fn push_pruned(&mut self, hash: Hash) {
+        self.nodes.push(Node::Pruned);
+        self.pruned.push(hash);
+    }
+
+    /// Adds a leaf.
+    fn push_leaf(&mut self, key: &[u8], value: Value<'_>) {
+        let place = self.places();
+        let start = self.text.len();
+        self.text.extend_from_slice(key);
+        let middle = self.text.len();
+        let (node, digest) = match value {
+            Value::Bytes(bytes) => {
+                self.text.extend_from_slice(bytes);
+                (Node::Value, Hash::default())
+            }
+            Value::Digest { hash, .. } => (Node::Digest, hash),
+        };
+        self.nodes.push(node);
+        let shown = node == Node::Value;
+        let end = self.text.len();
+        self.leaves.push(Leaf { place, key: start, value: middle, end, digest, shown });
+    }
+
+    /// Hashes of the leaves and pruned subtrees, in order.
+    fn hashes<H: Hasher>(&self, hasher: &H) -> Vec<Hash> {
+        let mut hashes = Vec::with_capacity(self.places());
+        let mut leaves = self.leaf_hashes(hasher).into_iter();
+        let mut pruned = self.pruned.iter().copied();
+        hashes.extend(self.nodes.iter().filter_map(|node| match node {
+            Node::Inner => None,
+            Node::Pruned => pruned.next(),
+            Node::Digest | Node::Value => leaves.next(),
+        }));
+        hashes
+    }
+
+    fn leaf_hashes<H: Hasher>(&self, hasher: &H) -> Vec<Hash> {
+        let values: Vec<&[u8]> =
+            self.leaves.iter().map(|leaf| &self.text[leaf.value..leaf.end]).collect();
+        let mut hashes = alloc::vec![Hash::default(); self.leaves.len()];
+        hasher.value_many(&values, &mut hashes);
+        let leaves: Vec<(&[u8], Hash)> = (self.leaves.iter().zip(&hashes))
+            .map(|(leaf, hash)| (self.key(leaf), if leaf.shown { *hash } else { leaf.digest }))
+            .collect();
+        hasher.leaf_many(&leaves, &mut hashes);
+        hashes
+    }
+
+    /// The root of the pruned tree.
+    fn root<H: Hasher>(&self, hasher: &H) -> Hash {
+        let mut hashes = self.hashes(hasher).into_iter().rev();
+        // From the last node to the first the children of a node come before it, the left one
+        // last. INVARIANT: the nodes are one full binary tree, so both are there.
+        let mut done: Vec<Hash> = Vec::new();
+        for node in self.nodes.iter().rev() {
+            let hash = match node {
+                Node::Inner => match (done.pop(), done.pop()) {
+                    (Some(left), Some(right)) => hasher.inner(&left, &right),
+                    _ => return hasher.empty(),
+                },
+                _ => hashes.next().unwrap_or_default(),
+            };
+            done.push(hash);
+        }
+        done.pop().unwrap_or_else(|| hasher.empty())
+    }
+}
+
+#[cfg(test)]
+mod tests;

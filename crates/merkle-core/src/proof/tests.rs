@@ -1,0 +1,144 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Batch, Blake3, Map, Sha256};
+
+type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+type Changes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
+fn key() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        3 => proptest::collection::vec(0u8..4, 1..5),
+        1 => proptest::collection::vec(any::<u8>(), 1..3),
+        1 => (1usize..12).prop_map(|len| vec![0; len]),
+        1 => (1usize..12).prop_map(|len| vec![0xff; len]),
+    ]
+}
+
+fn model(len: usize) -> impl Strategy<Value = Model> {
+    proptest::collection::btree_map(key(), proptest::collection::vec(any::<u8>(), 0..6), 0..len)
+}
+
+fn changes(len: usize) -> impl Strategy<Value = Changes> {
+    let value = proptest::option::weighted(0.6, proptest::collection::vec(any::<u8>(), 0..6));
+    proptest::collection::vec((key(), value), 0..len)
+}
+
+fn batch(changes: &Changes) -> Batch<'_> {
+    let mut batch = Batch::new();
+    for (key, value) in changes {
+        match value {
+            Some(value) => batch.put(key, value).unwrap(),
+            None => batch.delete(key).unwrap(),
+        };
+    }
+    batch
+}
+
+fn map_of<H: Hasher>(hasher: H, model: &Model) -> Map<H> {
+    let mut batch = Batch::new();
+    for (key, value) in model {
+        batch.put(key, value).unwrap();
+    }
+    let mut map = Map::with_hasher(hasher);
+    map.update(&batch);
+    map
+}
+
+fn through_bytes(proof: &Proof) -> Proof {
+    let bytes = proof.encode();
+    let decoded = Proof::decode(&bytes).unwrap();
+    assert_eq!(&decoded, proof);
+    decoded
+}
+
+proptest! {
+    #[test]
+    fn every_key_is_proved_or_proved_absent(model in model(60), keys in proptest::collection::vec(key(), 1..20)) {
+        let map = map_of(Sha256, &model);
+        for key in &keys {
+            let proof = through_bytes(&map.prove(key));
+            let view = proof.verify(&Sha256, &map.root()).unwrap();
+            let expected = model.get(key).map_or(Lookup::Absent, |value| Lookup::Present(Value::Bytes(value)));
+            prop_assert_eq!(view.get(key), expected);
+            // Whatever else the proof says, it is true.
+            for other in &keys {
+                match view.get(other) {
+                    Lookup::Present(value) => prop_assert_eq!(value.hash(&Sha256), Sha256.value(&model[other])),
+                    Lookup::Absent => prop_assert!(!model.contains_key(other)),
+                    Lookup::NotCovered => {}
+                }
+            }
+        }
+        let query = Query::new().keys(keys.iter().map(Vec::as_slice)).digests();
+        let proof = through_bytes(&map.prove_query(&query));
+        let view = proof.verify(&Sha256, &map.root()).unwrap();
+        for key in &keys {
+            match (view.get(key), model.get(key)) {
+                (Lookup::Present(Value::Digest { hash, .. }), Some(value)) => prop_assert_eq!(hash, Sha256.value(value)),
+                (found, value) => prop_assert_eq!((found, value), (Lookup::Absent, None)),
+            }
+        }
+    }
+
+    #[test]
+    fn ranges_are_complete(model in model(60), keys in proptest::collection::vec(key(), 4), prefix in key()) {
+        use core::ops::{Bound, RangeBounds};
+        let map = map_of(Blake3, &model);
+        let ranges = [
+            (Bound::Included(&keys[0][..]), Bound::Excluded(&keys[1][..])),
+            (Bound::Excluded(&keys[2][..]), Bound::Included(&keys[3][..])),
+            (Bound::Unbounded, Bound::Included(&keys[3][..])),
+            (Bound::Included(&keys[0][..]), Bound::Unbounded),
+        ];
+        for range in ranges {
+            let proof = through_bytes(&map.prove_query(&Query::new().range(range).prefix(&prefix)));
+            let view = proof.verify(&Blake3, &map.root()).unwrap();
+            let expected: Vec<_> = model.iter()
+                .filter(|(key, _)| range.contains(&key[..]))
+                .map(|(key, value)| (&key[..], Value::Bytes(value)))
+                .collect();
+            prop_assert_eq!(view.range(range).unwrap().collect::<Vec<_>>(), expected);
+            let expected: Vec<_> = model.iter()
+                .filter(|(key, _)| key.starts_with(&prefix))
+                .map(|(key, value)| (&key[..], Value::Bytes(value)))
+                .collect();
+            prop_assert_eq!(view.prefix(&prefix).unwrap().collect::<Vec<_>>(), expected);
+            // Whatever other range it covers, it covers truly.
+            for other in ranges {
+                if let Ok(entries) = view.range(other) {
+                    let found: Vec<_> = entries.map(|(key, _)| key).collect();
+                    let expected: Vec<_> = model.keys().map(Vec::as_slice).filter(|key| other.contains(key)).collect();
+                    prop_assert_eq!(found, expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn transitions_are_proved(model in model(80), changes in changes(12)) {
+        let map = map_of(Sha256, &model);
+        let batch = batch(&changes);
+        let after = map.apply(&batch);
+        let proof = through_bytes(&map.prove_update(&batch));
+        let view = proof.verify(&Sha256, &map.root()).unwrap();
+        prop_assert_eq!(view.apply(&batch), Ok(after.root()));
+    }
+
+    #[test]
+    fn transitions_are_true_or_not_covered(
+        model in model(40),
+        asked in changes(6),
+        changes in changes(4),
+    ) {
+        let map = map_of(Sha256, &model);
+        let proof = map.prove_update(&batch(&asked));
+        let view = proof.verify(&Sha256, &map.root()).unwrap();
+        match view.apply(&batch(&changes)) {
+            Ok(root) => prop_assert_eq!(root, map.apply(&batch(&changes)).root()),
+            Err(error) => prop_assert!(matches!(error, TransitionError::NotCovered { .. }), "{}", error),
+        }
+    }
+}
