@@ -26,6 +26,7 @@ const STEPS: &[Step] = &[
     ("layering", |repo| passed(layering::run(repo))),
     ("clippy", |repo| passed(clippy(repo))),
     ("test", |repo| passed(test::run(repo))),
+    ("rivals", |repo| passed(rivals(repo))),
     ("no_std", |repo| passed(no_std::run(repo))),
     ("docs", |repo| passed(docs::run(repo))),
     ("licences", |repo| passed(licences(repo))),
@@ -106,6 +107,11 @@ fn clippy(repo: &Repo) -> Result<()> {
         "warnings",
     ]);
     process::run(&mut cargo)
+}
+
+/// The tests of the one package that `test` leaves out, for the weight of the peers in it.
+fn rivals(repo: &Repo) -> Result<()> {
+    process::run(repo.cargo().args(["test", "--package=rivals"]))
 }
 
 fn licences(repo: &Repo) -> Result<()> {

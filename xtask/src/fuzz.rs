@@ -78,6 +78,7 @@ fn fuzz_one(repo: &Repo, target: &str, seconds: u64) -> Result<()> {
     fuzz.arg(format!("-timeout={INPUT_SECONDS_MAX}"));
     fuzz.arg(format!("-rss_limit_mb={MEMORY_MIB_MAX}"))
         .arg("-print_final_stats=1");
+    fuzz.env("RUST_BACKTRACE", "0"); // else cargo-fuzz shows its own, over the panic's message
     eprintln!("$ {}", process::shown(&fuzz));
     let file = File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
     let status = fuzz.stdout(file.try_clone()?).stderr(file).status()?;
@@ -115,10 +116,13 @@ fn cargo_fuzz(repo: &Repo, subcommand: &str) -> Result<Command> {
     Ok(fuzz)
 }
 
+/// Whether `cargo` can be asked for the nightly toolchain; one without rustup ignores the request.
 fn has_nightly() -> bool {
     let mut cargo = Command::new("cargo");
     cargo.arg("--version").env("RUSTUP_TOOLCHAIN", "nightly");
-    cargo.output().is_ok_and(|output| output.status.success())
+    cargo
+        .output()
+        .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("-nightly"))
 }
 
 /// The targets that `fuzz/Cargo.toml` lists, sorted.

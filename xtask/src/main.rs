@@ -16,6 +16,8 @@ mod test;
 mod tidy;
 mod tools;
 
+use std::process::ExitCode;
+
 use anyhow::{Result, bail};
 use lexopt::{Arg, ValueExt};
 
@@ -49,7 +51,18 @@ Environment:
     XTASK_FUZZ_SECONDS   how long `ci` fuzzes each target (default 20)
 ";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    // Not `-> Result`: that would print a backtrace below the summary that is to be read.
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
     let mut args = lexopt::Parser::from_env();
     let command = match args.next()? {
         None | Some(Arg::Short('h') | Arg::Long("help")) => "help".into(),
