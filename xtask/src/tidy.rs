@@ -1,5 +1,6 @@
 //! House rules that no compiler knows, as tests over the files of the checkout.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -158,12 +159,23 @@ fn chores_are_xtasks_not_shell_scripts() {
 }
 
 #[test]
-fn every_decision_is_in_the_index() {
+fn every_decision_has_a_number_of_its_own_and_a_line_in_the_index() {
     let folder = Repo::here().unwrap().root().join("docs/decisions");
     let index = fs::read_to_string(folder.join("README.md")).unwrap();
-    for entry in fs::read_dir(folder).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        let known = name == "README.md" || index.contains(&format!("]({name})"));
+    let names = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
+    let mut numbers = BTreeSet::new();
+    for name in names
+        .map(|name| name.into_string().unwrap())
+        .filter(|name| name != "README.md")
+    {
+        let known = index.contains(&format!("]({name})"));
         assert!(known, "docs/decisions/README.md does not list {name}");
+        let number = name.split('-').next().map(str::to_owned);
+        assert!(
+            numbers.insert(number),
+            "{name}: another decision has this number"
+        );
     }
 }
