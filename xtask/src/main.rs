@@ -37,7 +37,7 @@ One check of `ci` each:
     layering             dependencies between our crates point strictly down
     no-std               the crates that promise no_std keep it, feature by feature
     docs                 rustdoc without a warning, every link in a *.md leads somewhere
-    fuzz [TARGET...]     all fuzz targets, or those named; needs a nightly toolchain
+    fuzz [TARGET...]     all fuzz targets, or those named; cargo-fuzz is installed if need be
           --seconds N    how long for each (default 60)
 
 By hand:

@@ -22,7 +22,7 @@ fn sources() -> Vec<Source> {
     let files = match repo.files() {
         Ok(files) => files,
         Err(error) => {
-            assert!(!crate::process::is_ci(), "{error:#}");
+            assert!(std::env::var_os("CI").is_none(), "{error:#}");
             println!("skipped: no git to ask for the files ({error:#})");
             return Vec::new();
         }
