@@ -1,2 +1,114 @@
-//! Chores of the workspace.
-fn main() {}
+//! Chores of the workspace. `cargo xtask --help` lists them; each has a file of its own.
+
+mod bench;
+mod cache;
+mod ci;
+mod docs;
+mod fuzz;
+mod layering;
+mod links;
+mod mutants;
+mod no_std;
+mod process;
+mod repo;
+mod test;
+#[cfg(test)]
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use lexopt::{Arg, ValueExt};
+
+const HELP: &str = "\
+Chores of the workspace. From any folder of the checkout:
+
+    cargo xtask COMMAND
+
+What everybody needs:
+    test                 every test: all features, no features, doctests. Needs Rust alone.
+    ci                   everything CI does, `test` included; `.ci/run` is this
+    bench [AREA]         ours and its peers on the same work, one row a figure
+          --json         one JSON object a line instead of a table
+          --quick        smaller sizes, done within two minutes; goals are shown, not judged
+
+One check of `ci` each:
+    layering             dependencies between our crates point strictly down
+    no-std               the crates that promise no_std keep it, feature by feature
+    docs                 rustdoc without a warning, every link in a *.md leads somewhere
+    fuzz [TARGET...]     all fuzz targets, or those named; cargo-fuzz is installed if need be
+          --seconds N    how long for each (default 60)
+
+By hand:
+    mutants FILE...      does a test notice when a line of FILE is broken? (cargo-mutants)
+
+Environment:
+    CI=true              what is missing on this machine is then a failure, not a skip
+    CARGO_TARGET_DIR     where `ci` builds (default: a folder in the cache below)
+    DIOTEC360_CACHE      tools, fuzz corpora, CI's builds
+                         (default: diotec360-persistence in $XDG_CACHE_HOME or ~/.cache)
+    XTASK_FUZZ_SECONDS   how long `ci` fuzzes each target (default 20)
+";
+
+fn main() -> ExitCode {
+    // Not `-> Result`: that would print a backtrace below the summary that is to be read.
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let mut args = lexopt::Parser::from_env();
+    let command = match args.next()? {
+        None | Some(Arg::Short('h') | Arg::Long("help")) => "help".into(),
+        Some(Arg::Value(command)) => command.to_string_lossy().into_owned(),
+        Some(other) => return Err(other.unexpected().into()),
+    };
+    let mut options = Options::default();
+    while let Some(arg) = args.next()? {
+        match (command.as_str(), arg) {
+            (_, Arg::Short('h') | Arg::Long("help")) => options.help = true,
+            ("fuzz", Arg::Long("seconds")) => options.seconds = Some(args.value()?.parse()?),
+            ("bench", Arg::Long("json")) => options.json = true,
+            ("bench", Arg::Long("quick")) => options.quick = true,
+            ("fuzz" | "bench" | "mutants", Arg::Value(name)) => {
+                options.names.push(name.to_string_lossy().into_owned());
+            }
+            (_, other) => return Err(other.unexpected().into()),
+        }
+    }
+    if options.help {
+        print!("{HELP}");
+        return Ok(());
+    }
+
+    let repo = repo::Repo::here()?;
+    match command.as_str() {
+        "help" => print!("{HELP}"),
+        "test" => test::run(&repo)?,
+        "ci" => ci::run(repo)?,
+        "bench" => bench::run(&repo, &options.names, options.json, options.quick)?,
+        "layering" => layering::run(&repo)?,
+        "no-std" => no_std::run(&repo)?,
+        "docs" => docs::run(&repo)?,
+        "fuzz" => fuzz::run(&repo, &options.names, options.seconds.unwrap_or(60))?,
+        "mutants" => mutants::run(&repo, &options.names)?,
+        _ => bail!("no command `{command}`: see `cargo xtask --help`"),
+    }
+    Ok(())
+}
+
+/// What may follow a command's name; each command takes only what [`HELP`] gives it.
+#[derive(Default)]
+struct Options {
+    help: bool,
+    json: bool,
+    quick: bool,
+    seconds: Option<u64>,
+    names: Vec<String>,
+}

@@ -1,0 +1,33 @@
+//! Where rows go: the sizes to measure at, and the output.
+
+use crate::Row;
+
+/// One run of the program.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// Print JSON lines rather than a table.
+    pub(crate) json: bool,
+    /// Measure at sizes that end within two minutes, and judge no goal by them.
+    pub(crate) quick: bool,
+    lines: usize,
+}
+
+impl Report {
+    /// The size to measure at: `full`, for which goals are set, or `quick`.
+    pub(crate) fn size(&self, full: usize, quick: usize) -> usize {
+        if self.quick { quick } else { full }
+    }
+
+    /// Prints a row at once: later ones may take minutes.
+    pub(crate) fn row(&mut self, row: &Row) {
+        if self.json {
+            println!("{}", row.json(!self.quick));
+            return;
+        }
+        if self.lines == 0 {
+            println!("{}", Row::table_head());
+        }
+        self.lines += 1;
+        println!("{}", row.table_line(!self.quick));
+    }
+}
