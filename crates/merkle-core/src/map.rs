@@ -48,7 +48,10 @@ impl<H: Hasher> Map<H> {
     /// A map without entries that hashes with `hasher`.
     #[must_use]
     pub fn with_hasher(hasher: H) -> Self {
-        Self { tree: Tree::new(hasher), len: 0 }
+        Self {
+            tree: Tree::new(hasher),
+            len: 0,
+        }
     }
 
     /// The hash that commits to every entry.

@@ -109,7 +109,10 @@ impl Proof {
     pub fn verify<H: Hasher>(&self, hasher: &H, root: &Hash) -> Result<View<'_, H>, ProofError> {
         let computed = self.root(hasher);
         if computed != *root {
-            return Err(ProofError::RootMismatch { expected: *root, computed });
+            return Err(ProofError::RootMismatch {
+                expected: *root,
+                computed,
+            });
         }
         Ok(View::new(self, hasher.clone(), computed))
     }
@@ -127,7 +130,10 @@ impl Proof {
         if leaf.shown {
             Value::Bytes(&self.text[leaf.value..leaf.end])
         } else {
-            Value::Digest { hash: leaf.digest, reference: &[] }
+            Value::Digest {
+                hash: leaf.digest,
+                reference: &[],
+            }
         }
     }
 
@@ -153,7 +159,14 @@ impl Proof {
         self.nodes.push(node);
         let shown = node == Node::Value;
         let end = self.text.len();
-        self.leaves.push(Leaf { place, key: start, value: middle, end, digest, shown });
+        self.leaves.push(Leaf {
+            place,
+            key: start,
+            value: middle,
+            end,
+            digest,
+            shown,
+        });
     }
 
     /// Hashes of the leaves and pruned subtrees, in order.
@@ -170,8 +183,11 @@ impl Proof {
     }
 
     fn leaf_hashes<H: Hasher>(&self, hasher: &H) -> Vec<Hash> {
-        let values: Vec<&[u8]> =
-            self.leaves.iter().map(|leaf| &self.text[leaf.value..leaf.end]).collect();
+        let values: Vec<&[u8]> = self
+            .leaves
+            .iter()
+            .map(|leaf| &self.text[leaf.value..leaf.end])
+            .collect();
         let mut hashes = alloc::vec![Hash::default(); self.leaves.len()];
         hasher.value_many(&values, &mut hashes);
         let leaves: Vec<(&[u8], Hash)> = (self.leaves.iter().zip(&hashes))

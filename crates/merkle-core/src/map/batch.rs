@@ -89,7 +89,9 @@ impl<'a> Batch<'a> {
     /// An empty batch with room for `changes` calls.
     #[must_use]
     pub fn with_capacity(changes: usize) -> Self {
-        Self { changes: Vec::with_capacity(changes) }
+        Self {
+            changes: Vec::with_capacity(changes),
+        }
     }
 
     /// Sets the value of `key`, whether or not it has one.
@@ -115,7 +117,9 @@ impl<'a> Batch<'a> {
         reference: &'a [u8],
     ) -> Result<&mut Self, KeyError> {
         if reference.len() > REFERENCE_BYTES_MAX {
-            return Err(KeyError::ReferenceLength { len: reference.len() });
+            return Err(KeyError::ReferenceLength {
+                len: reference.len(),
+            });
         }
         self.change(key, Some(Value::Digest { hash, reference }))
     }
@@ -153,8 +157,12 @@ impl<'a> Batch<'a> {
             return self.changes.clone();
         }
         // Sorting by the first eight bytes, then by key, then by call: most comparisons touch
-        let mut order: Vec<(u64, usize)> =
-            self.changes.iter().enumerate().map(|(i, (key, _))| (first_bytes(key), i)).collect();
+        let mut order: Vec<(u64, usize)> = self
+            .changes
+            .iter()
+            .enumerate()
+            .map(|(i, (key, _))| (first_bytes(key), i))
+            .collect();
         order.sort_unstable_by(|&(a_head, a), &(b_head, b)| {
             a_head
                 .cmp(&b_head)

@@ -43,7 +43,11 @@ impl Bit {
 
     /// The place that follows, or `None` after the last one that a key can have.
     pub(crate) fn next(self) -> Option<Self> {
-        let next = if self.0 & 0xf == 8 { (self.0 | 0xf) + 1 } else { self.0 + 1 };
+        let next = if self.0 & 0xf == 8 {
+            (self.0 | 0xf) + 1
+        } else {
+            self.0 + 1
+        };
         (usize::from(next >> 4) < super::KEY_BYTES_MAX).then_some(Self(next))
     }
 }
@@ -60,11 +64,18 @@ fn shared_bytes(a: &[u8], b: &[u8]) -> usize {
             return 8 * i + difference.leading_zeros() as usize / 8;
         }
     }
-    let tail = a_rest.iter().zip(b_rest).take_while(|(a, b)| a == b).count();
+    let tail = a_rest
+        .iter()
+        .zip(b_rest)
+        .take_while(|(a, b)| a == b)
+        .count();
     8 * a_words.len() + tail
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "key lengths are bounded by KEY_BYTES_MAX")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "key lengths are bounded by KEY_BYTES_MAX"
+)]
 fn narrow(place: usize) -> u16 {
     debug_assert!(place <= usize::from(u16::MAX));
     place as u16

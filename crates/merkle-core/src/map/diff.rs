@@ -29,7 +29,9 @@ pub struct Differences<'t> {
 
 impl<'t> Differences<'t> {
     pub(crate) fn new(before: Option<Node<'t>>, after: Option<Node<'t>>) -> Self {
-        Self { rest: alloc::vec![[before, after]] }
+        Self {
+            rest: alloc::vec![[before, after]],
+        }
     }
 }
 
@@ -45,9 +47,16 @@ impl<'t> Iterator for Differences<'t> {
                 [Some(before), Some(after)] => match (before.kind(), after.kind()) {
                     (
                         Kind::Leaf { key, value: old },
-                        Kind::Leaf { key: other, value: new },
+                        Kind::Leaf {
+                            key: other,
+                            value: new,
+                        },
                     ) if key == other => {
-                        return Some(Difference { key, before: Some(old), after: Some(new) });
+                        return Some(Difference {
+                            key,
+                            before: Some(old),
+                            after: Some(new),
+                        });
                     }
                     _ => self.rest.extend(split(before, after)),
                 },
@@ -57,8 +66,8 @@ impl<'t> Iterator for Differences<'t> {
                         return Some(Difference { key, before, after });
                     }
                     Kind::Inner { children, .. } => {
-                        let [left, right] = children
-                            .map(|child| pair.map(|side| side.map(|_| child)));
+                        let [left, right] =
+                            children.map(|child| pair.map(|side| side.map(|_| child)));
                         self.rest.extend([right, left]);
                     }
                     Kind::Stub { .. } => {}
@@ -76,7 +85,12 @@ fn split<'t>(before: Node<'t>, after: Node<'t>) -> [[Option<Node<'t>>; 2]; 2] {
     let nodes = [before, after];
     let keys = nodes.map(|node| node.representative());
     let parting = Bit::between(keys[0], keys[1]).unwrap_or(Bit::END);
-    let at = nodes.map(|node| node.bit()).into_iter().chain([parting]).min().unwrap_or(parting);
+    let at = nodes
+        .map(|node| node.bit())
+        .into_iter()
+        .chain([parting])
+        .min()
+        .unwrap_or(parting);
     // A subtree that branches here gives both its sides, another goes to the side of its keys.
     let sides = [0, 1].map(|of| match nodes[of].kind() {
         Kind::Inner { bit, children } if bit == at => children.map(Some),

@@ -75,7 +75,11 @@ impl Fragment {
 
     /// Adds all of `other` behind the last gap.
     pub(crate) fn append(&mut self, other: Self) {
-        let Self { pieces, gaps, known } = other;
+        let Self {
+            pieces,
+            gaps,
+            known,
+        } = other;
         self.pieces.extend(pieces);
         for gap in gaps {
             let known = known.get(gap.known as usize).copied();
@@ -133,8 +137,18 @@ impl Shape {
     ///
     /// Never: the fragment has a gap (its callers see to fragments of one piece).
     pub(crate) fn link(fragment: &Fragment, mut cut: impl FnMut(&Self, usize) -> u32) -> Self {
-        let fresh = Node { left: NONE, right: NONE, start: 0, weight: 0, clean: false, page: NONE };
-        let mut shape = Self { nodes: vec![fresh; fragment.gaps.len()], root: 0 };
+        let fresh = Node {
+            left: NONE,
+            right: NONE,
+            start: 0,
+            weight: 0,
+            clean: false,
+            page: NONE,
+        };
+        let mut shape = Self {
+            nodes: vec![fresh; fragment.gaps.len()],
+            root: 0,
+        };
         // The right spine of what is linked so far, top first.
         let mut spine: Vec<usize> = Vec::new();
         for (at, gap) in fragment.gaps.iter().enumerate() {
@@ -254,22 +268,33 @@ pub(crate) fn top(mut fragment: Fragment, shape: &Shape) -> Fragment {
     shape.walk(shape.root, |child| match child {
         Child::Fork(fork) => {
             let node = shape.nodes[fork];
-            let known = fragment.known(fork).filter(|_| node.clean).map(|known| Known {
-                hash: known.hash,
-                left: u32::from(shape.weight(shape.child(fork, 0))),
-                right: u32::from(shape.weight(shape.child(fork, 1))),
-            });
+            let known = fragment
+                .known(fork)
+                .filter(|_| node.clean)
+                .map(|known| Known {
+                    hash: known.hash,
+                    left: u32::from(shape.weight(shape.child(fork, 0))),
+                    right: u32::from(shape.weight(shape.child(fork, 1))),
+                });
             top.push_gap(fragment.gaps[fork].bit, known);
         }
         Child::Piece(piece) => {
             let Piece { part, hash, dirty } = &mut fragment.pieces[piece];
             let part = core::mem::replace(part, Part::Open(NONE));
-            top.push(Piece { part, hash: *hash, dirty: *dirty });
+            top.push(Piece {
+                part,
+                hash: *hash,
+                dirty: *dirty,
+            });
         }
         Child::Cut { page, .. } => {
             let hash = shape.hash(&fragment, child);
             let dirty = hash.is_none();
-            top.push(Piece { part: Part::Open(page), hash: hash.unwrap_or_default(), dirty });
+            top.push(Piece {
+                part: Part::Open(page),
+                hash: hash.unwrap_or_default(),
+                dirty,
+            });
         }
     });
     top

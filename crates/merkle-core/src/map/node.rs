@@ -34,11 +34,23 @@ impl<'t> Node<'t> {
     }
 
     fn new(page: &'t Page, at: usize, low: usize, high: usize, hash: &'t Hash) -> Self {
-        let mut node = Self { page, at, low, high, hash };
+        let mut node = Self {
+            page,
+            at,
+            low,
+            high,
+            hash,
+        };
         while node.low == node.high
             && let Some(page) = node.page.page(node.low)
         {
-            node = Self { page, at: page.root(), low: 0, high: page.len() - 1, hash };
+            node = Self {
+                page,
+                at: page.root(),
+                low: 0,
+                high: page.len() - 1,
+                hash,
+            };
         }
         node
     }
@@ -60,20 +72,33 @@ impl<'t> Node<'t> {
         let hash = &self.page.children(self.at)[side];
         match side {
             0 => Self::new(self.page, usize::from(fork.left), self.low, self.at, hash),
-            _ => Self::new(self.page, usize::from(fork.right), self.at + 1, self.high, hash),
+            _ => Self::new(
+                self.page,
+                usize::from(fork.right),
+                self.at + 1,
+                self.high,
+                hash,
+            ),
         }
     }
 
     pub(crate) fn kind(&self) -> Kind<'t> {
         if self.low < self.high {
             let bit = self.page.fork(self.at).bit;
-            return Kind::Inner { bit, children: [self.child(0), self.child(1)] };
+            return Kind::Inner {
+                bit,
+                children: [self.child(0), self.child(1)],
+            };
         }
         match (self.page.item(self.low), self.page.value(self.low)) {
-            (Item::Leaf { key, .. }, Some(value)) => {
-                Kind::Leaf { key: self.page.text(key), value }
-            }
-            (Item::Stub { prefix, bit }, _) => Kind::Stub { prefix: self.page.text(prefix), bit },
+            (Item::Leaf { key, .. }, Some(value)) => Kind::Leaf {
+                key: self.page.text(key),
+                value,
+            },
+            (Item::Stub { prefix, bit }, _) => Kind::Stub {
+                prefix: self.page.text(prefix),
+                bit,
+            },
             _ => unreachable!("pages are entered, and none is open outside an update"),
         }
     }
@@ -116,7 +141,13 @@ impl<'t> Standing<'t> {
             end = end.child(usize::from(end.bit().of(key)));
         }
         let apart = Bit::between(key, end.representative()).filter(|&apart| apart < end.bit());
-        let mut found = Self { nearest: top, apart, sibling: None, before: None, after: None };
+        let mut found = Self {
+            nearest: top,
+            apart,
+            sibling: None,
+            before: None,
+            after: None,
+        };
         while found.nearest.low < found.nearest.high
             && apart.is_none_or(|apart| found.nearest.bit() < apart)
         {

@@ -102,7 +102,11 @@ impl Page {
             root: 0,
             garbage: 0,
             prefix: Span::default(),
-            forks: [Fork { bit: Bit::END, left: 0, right: 0 }; ITEMS_MAX],
+            forks: [Fork {
+                bit: Bit::END,
+                left: 0,
+                right: 0,
+            }; ITEMS_MAX],
             items: [Item::Page; ITEMS_MAX],
             text: Vec::new(),
             hashes: [[Hash::default(); 2]; ITEMS_MAX],
@@ -129,7 +133,11 @@ impl Page {
 
     /// Branch position of the topmost fork.
     pub(crate) fn bit(&self) -> Bit {
-        if self.len > 1 { self.forks[self.root()].bit } else { Bit::END }
+        if self.len > 1 {
+            self.forks[self.root()].bit
+        } else {
+            Bit::END
+        }
     }
 
     pub(crate) fn prefix(&self) -> &[u8] {
@@ -178,13 +186,18 @@ impl Page {
     }
 
     pub(crate) fn value(&self, item: usize) -> Option<Value<'_>> {
-        let Item::Leaf { value, .. } = self.items[item] else { return None };
+        let Item::Leaf { value, .. } = self.items[item] else {
+            return None;
+        };
         Some(match value {
             Held::Inline(span) => Value::Bytes(self.text(span)),
             Held::Beside => Value::Bytes(self.beside.get(item)?.as_deref()?),
             Held::Digest(span) => {
                 let (hash, reference) = self.text(span).split_first_chunk()?;
-                Value::Digest { hash: Hash::from_bytes(*hash), reference }
+                Value::Digest {
+                    hash: Hash::from_bytes(*hash),
+                    reference,
+                }
             }
         })
     }
@@ -267,7 +280,9 @@ impl Page {
 
     /// Replaces the value of the leaf at `item`.
     pub(crate) fn set_value(&mut self, item: usize, value: Value<'_>) {
-        let Item::Leaf { key, value: held } = self.items[item] else { return };
+        let Item::Leaf { key, value: held } = self.items[item] else {
+            return;
+        };
         if let (Held::Inline(span), Value::Bytes(bytes)) = (held, value)
             && usize::from(span.len) == bytes.len()
         {
@@ -279,7 +294,10 @@ impl Page {
             Held::Beside => self.beside[item] = None,
         }
         // The old value is let go before the text can be compacted.
-        self.items[item] = Item::Leaf { key, value: Held::Beside };
+        self.items[item] = Item::Leaf {
+            key,
+            value: Held::Beside,
+        };
         if usize::from(self.garbage) > self.text.len() / 2
             || self.text.len() + TEXT_BYTES_MAX > usize::from(u16::MAX)
         {
@@ -296,7 +314,10 @@ impl Page {
         let old = core::mem::take(&mut self.text);
         let mut text = Vec::with_capacity(old.len());
         let mut keep = |span: &mut Span| {
-            *span = append(&mut text, &[&old[usize::from(span.start)..][..usize::from(span.len)]]);
+            *span = append(
+                &mut text,
+                &[&old[usize::from(span.start)..][..usize::from(span.len)]],
+            );
         };
         keep(&mut self.prefix);
         for item in &mut self.items[..usize::from(self.len)] {
@@ -413,12 +434,18 @@ impl Drop for Page {
 }
 
 /// Adds `parts` to a page's text; the caller has seen to it that 16 bits will do.
-#[expect(clippy::cast_possible_truncation, reason = "see the invariant of `Span`")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "see the invariant of `Span`"
+)]
 fn append(text: &mut Vec<u8>, parts: &[&[u8]]) -> Span {
     let start = text.len();
     for part in parts {
         text.extend_from_slice(part);
     }
     debug_assert!(text.len() <= usize::from(u16::MAX));
-    Span { start: start as u16, len: (text.len() - start) as u16 }
+    Span {
+        start: start as u16,
+        len: (text.len() - start) as u16,
+    }
 }

@@ -30,13 +30,20 @@ impl<'k> KeyRange<'k> {
     /// All keys that begin with `prefix`.
     pub(crate) fn prefix(prefix: &'k [u8]) -> Self {
         // The first key after all of them: the prefix counted up by one, if it can be.
-        let ones = prefix.iter().rev().take_while(|&&byte| byte == 0xff).count();
+        let ones = prefix
+            .iter()
+            .rev()
+            .take_while(|&&byte| byte == 0xff)
+            .count();
         let mut end = prefix[..prefix.len() - ones].to_vec();
         let end = end.pop().map_or(Bound::Unbounded, |last| {
             end.push(last + 1);
             Bound::Excluded(Cow::Owned(end))
         });
-        Self { start: Bound::Included(Cow::Borrowed(prefix)), end }
+        Self {
+            start: Bound::Included(Cow::Borrowed(prefix)),
+            end,
+        }
     }
 
     /// Whether `key` lies before the range.
@@ -103,7 +110,10 @@ impl<'t> Walk<'t> {
     pub(crate) fn new(top: Option<Node<'t>>, range: &KeyRange<'_>) -> Self {
         let front = top.map_or_else(Vec::new, |top| seek(top, &range.start, 0));
         let back = top.map_or_else(Vec::new, |top| seek(top, &range.end, 1));
-        Self { ends: [front, back], last: [None; 2] }
+        Self {
+            ends: [front, back],
+            last: [None; 2],
+        }
     }
 
     fn step(&mut self, end: usize, range: &KeyRange<'_>) -> Option<Node<'t>> {
@@ -134,7 +144,9 @@ impl<'t> Walk<'t> {
 
 /// The nodes from `bound` on, nearest last, seen from the front (0) or the back (1).
 fn seek<'t>(top: Node<'t>, bound: &Bound<Cow<'_, [u8]>>, end: usize) -> Vec<Node<'t>> {
-    let (Bound::Included(key) | Bound::Excluded(key)) = bound else { return alloc::vec![top] };
+    let (Bound::Included(key) | Bound::Excluded(key)) = bound else {
+        return alloc::vec![top];
+    };
     let mut rest = Vec::new();
     let standing = Standing::of(key, top);
     let mut node = top;
@@ -150,9 +162,7 @@ fn seek<'t>(top: Node<'t>, bound: &Bound<Cow<'_, [u8]>>, end: usize) -> Vec<Node
     }
     let wanted = match standing.apart {
         // The leaf of the key itself, or a stub around it.
-        None => {
-            matches!(bound, Bound::Included(_)) || matches!(node.kind(), Kind::Stub { .. })
-        }
+        None => matches!(bound, Bound::Included(_)) || matches!(node.kind(), Kind::Stub { .. }),
         Some(apart) => usize::from(apart.of(key)) == end,
     };
     if wanted {
@@ -172,7 +182,10 @@ pub struct Entries<'t> {
 
 impl<'t> Entries<'t> {
     pub(crate) fn new(top: Option<Node<'t>>, range: KeyRange<'t>) -> Self {
-        Self { walk: Walk::new(top, &range), range }
+        Self {
+            walk: Walk::new(top, &range),
+            range,
+        }
     }
 
     fn step(&mut self, end: usize) -> Option<(&'t [u8], Value<'t>)> {

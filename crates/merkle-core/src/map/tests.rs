@@ -22,13 +22,15 @@ fn model_root<H: Hasher>(hasher: &H, entries: &Model) -> Hash {
             [] => hasher.empty(),
             [(key, value)] => hasher.leaf(key, &hasher.value(value)),
             _ => {
-                let first_with_one =
-                    |place| entries.partition_point(|(key, _)| !bit(key, place));
+                let first_with_one = |place| entries.partition_point(|(key, _)| !bit(key, place));
                 let place = (place..)
                     .find(|&place| !matches!(first_with_one(place), n if n == 0 || n == entries.len()))
                     .unwrap();
                 let (left, right) = entries.split_at(first_with_one(place));
-                hasher.inner(&root(hasher, left, place + 1), &root(hasher, right, place + 1))
+                hasher.inner(
+                    &root(hasher, left, place + 1),
+                    &root(hasher, right, place + 1),
+                )
             }
         }
     }
@@ -139,7 +141,10 @@ fn agrees<H: Hasher>(hasher: H, batches: &[Changes]) -> Result<(), TestCaseError
         check(&hasher, &map, &model)?;
         check(&hasher, &before, &before_model)?;
         for (key, _) in changes {
-            prop_assert_eq!(map.get(key), model.get(key).map(|value| Value::Bytes(value)));
+            prop_assert_eq!(
+                map.get(key),
+                model.get(key).map(|value| Value::Bytes(value))
+            );
         }
     }
     Ok(())

@@ -25,12 +25,18 @@ pub(crate) struct Tree<H> {
 impl<H: Hasher> Tree<H> {
     pub(crate) fn new(hasher: H) -> Self {
         let root = hasher.empty();
-        Self { hasher, top: None, root }
+        Self {
+            hasher,
+            top: None,
+            root,
+        }
     }
 
     /// The value of `key`, or the place where the search ended at a subtree known by its hash.
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Value<'_>>, (&Page, usize)> {
-        let Some(mut page) = self.top.as_deref() else { return Ok(None) };
+        let Some(mut page) = self.top.as_deref() else {
+            return Ok(None);
+        };
         loop {
             let item = page.find(key);
             match page.item(item) {

@@ -48,7 +48,12 @@ pub(crate) fn update<H: Hasher>(
     };
     let top = match root {
         Some(page) => {
-            update.open(unique(page), hash, None, changes.len().checked_sub(1).map(|last| (0, last)));
+            update.open(
+                unique(page),
+                hash,
+                None,
+                changes.len().checked_sub(1).map(|last| (0, last)),
+            );
             update.descend();
             update.ascend()
         }
@@ -73,18 +78,27 @@ fn leaf_hashes<H: Hasher>(hasher: &H, changes: &[(&[u8], Change<'_>)]) -> Vec<Ha
     let mut values: Vec<&[u8]> = Vec::with_capacity(HASHED_TOGETHER);
     let mut digests = [Hash::default(); HASHED_TOGETHER];
     let mut leaves: Vec<(&[u8], Hash)> = Vec::with_capacity(HASHED_TOGETHER);
-    for (changes, hashes) in changes.chunks(HASHED_TOGETHER).zip(hashes.chunks_mut(HASHED_TOGETHER))
+    for (changes, hashes) in changes
+        .chunks(HASHED_TOGETHER)
+        .zip(hashes.chunks_mut(HASHED_TOGETHER))
     {
         values.clear();
         values.extend(changes.iter().map(|(_, change)| {
-            change.and_then(super::batch::Value::bytes).unwrap_or_default()
+            change
+                .and_then(super::batch::Value::bytes)
+                .unwrap_or_default()
         }));
         hasher.value_many(&values, &mut digests[..changes.len()]);
         leaves.clear();
-        leaves.extend(changes.iter().zip(&digests).map(|((key, change), digest)| match change {
-            Some(super::batch::Value::Digest { hash, .. }) => (*key, *hash),
-            _ => (*key, *digest),
-        }));
+        leaves.extend(
+            changes
+                .iter()
+                .zip(&digests)
+                .map(|((key, change), digest)| match change {
+                    Some(super::batch::Value::Digest { hash, .. }) => (*key, *hash),
+                    _ => (*key, *digest),
+                }),
+        );
         hasher.leaf_many(&leaves, hashes);
     }
     hashes
@@ -189,7 +203,15 @@ impl<H: Hasher> Update<'_, H> {
         above: Option<Above>,
         changes: Option<(usize, usize)>,
     ) -> u32 {
-        let open = Open { page: Some(page), hash, above, touched: 0, changes, edits: Vec::new(), height: 0 };
+        let open = Open {
+            page: Some(page),
+            hash,
+            above,
+            touched: 0,
+            changes,
+            edits: Vec::new(),
+            height: 0,
+        };
         self.open.push(open);
         number(self.open.len() - 1)
     }
@@ -269,7 +291,10 @@ impl<H: Hasher> Update<'_, H> {
                 }
                 (None, None) => {
                     self.tally.removed += 1;
-                    self.open[at].edits.push(Edit { item, what: What::Remove });
+                    self.open[at].edits.push(Edit {
+                        item,
+                        what: What::Remove,
+                    });
                 }
                 (Some(bit), Some(_)) => self.insert(at, bit, change),
                 (Some(_), None) => {}
@@ -297,7 +322,10 @@ impl<H: Hasher> Update<'_, H> {
         }
         self.tally.added += 1;
         let item = self.open[at].page().insertion(self.changes[change].0, bit);
-        self.open[at].edits.push(Edit { item, what: What::Insert(change) });
+        self.open[at].edits.push(Edit {
+            item,
+            what: What::Insert(change),
+        });
     }
 
     /// Opens the page that is an item of the page `at`, for the change `change` and maybe more.
@@ -308,9 +336,15 @@ impl<H: Hasher> Update<'_, H> {
         let page = open.page_mut();
         let slot = page.slot(item);
         let hash = slot.map_or(whole, |(fork, side)| page.children(fork)[side]);
-        let Some(below) = page.take_page(item, number_below) else { return };
+        let Some(below) = page.take_page(item, number_below) else {
+            return;
+        };
         open.touched |= 1 << item;
-        let above = Above { page: number(at), item: small(item), slot };
+        let above = Above {
+            page: number(at),
+            item: small(item),
+            slot,
+        };
         self.open(unique(below), hash, Some(above), Some((change, change)));
     }
 
@@ -325,7 +359,9 @@ impl<H: Hasher> Update<'_, H> {
                 let fragment = self.rebuild(at);
                 self.settle(fragment, at == 0)
             };
-            let Some(above) = self.open[at].above else { return outcome };
+            let Some(above) = self.open[at].above else {
+                return outcome;
+            };
             let item = usize::from(above.item);
             let open = &mut self.open[above.page as usize];
             let what = match outcome {
@@ -355,18 +391,27 @@ impl<H: Hasher> Update<'_, H> {
         let mut last: Option<usize> = None;
         let mut edits = edits.into_iter().peekable();
         for item in 0..=self.open[at].page().len() {
-            while let Some(edit) = edits.next_if(|edit| {
-                edit.item == item && matches!(edit.what, What::Insert(_))
-            }) {
+            while let Some(edit) =
+                edits.next_if(|edit| edit.item == item && matches!(edit.what, What::Insert(_)))
+            {
                 if let What::Insert(change) = edit.what {
-                    self.push(&mut fragment, Part::New { change: number(change) }, change);
+                    self.push(
+                        &mut fragment,
+                        Part::New {
+                            change: number(change),
+                        },
+                        change,
+                    );
                     last = None;
                 }
             }
             if item == self.open[at].page().len() {
                 break;
             }
-            let pieces = match edits.next_if(|edit| edit.item == item).map(|edit| edit.what) {
+            let pieces = match edits
+                .next_if(|edit| edit.item == item)
+                .map(|edit| edit.what)
+            {
                 Some(What::Remove) => continue,
                 Some(What::Replace(mut pieces)) => {
                     // Whatever its pieces are, together they are not what stood here.
@@ -403,7 +448,13 @@ impl<H: Hasher> Update<'_, H> {
         for (change, (_, new)) in self.changes.iter().enumerate() {
             if new.is_some() {
                 self.tally.added += 1;
-                self.push(&mut fragment, Part::New { change: number(change) }, change);
+                self.push(
+                    &mut fragment,
+                    Part::New {
+                        change: number(change),
+                    },
+                    change,
+                );
             }
         }
         fragment
@@ -415,7 +466,11 @@ impl<H: Hasher> Update<'_, H> {
             let bit = self.parting(fragment, &part);
             fragment.push_gap(bit, None);
         }
-        fragment.push(Piece { part, hash: self.leaf_hashes[change], dirty: true });
+        fragment.push(Piece {
+            part,
+            hash: self.leaf_hashes[change],
+            dirty: true,
+        });
     }
 
     /// Where the last piece of `fragment` and `next` part.
@@ -449,7 +504,10 @@ impl<H: Hasher> Update<'_, H> {
         let part = match (open.page().item(item), open.page().page(item)) {
             (_, Some(page)) => Part::Page(Arc::clone(page)),
             (Item::Open(page), _) => Part::Open(page),
-            _ => Part::Old { page: number(at), item: small(item) },
+            _ => Part::Old {
+                page: number(at),
+                item: small(item),
+            },
         };
         let mut fragment = Fragment::default();
         fragment.push(Piece { part, hash, dirty });
@@ -460,7 +518,11 @@ impl<H: Hasher> Update<'_, H> {
     fn as_it_was(&self, at: usize) -> (Vec<Hash>, Vec<Known>) {
         let Open { hash, .. } = &self.open[at];
         let page = self.open[at].page();
-        let none = Known { hash: Hash::default(), left: 0, right: 0 };
+        let none = Known {
+            hash: Hash::default(),
+            left: 0,
+            right: 0,
+        };
         let mut items = vec![Hash::default(); page.len()];
         let mut known = vec![none; page.len() - 1];
         let mut rest = vec![(page.root(), 0, page.len() - 1, *hash)];
@@ -546,7 +608,15 @@ impl<H: Hasher> Update<'_, H> {
                 _ => 0,
             });
             let hashes = children.map(|child| shape.hash(fragment, child).unwrap_or_default());
-            page.set_fork(at, Fork { bit: fragment.gaps[fork].bit, left, right }, hashes);
+            page.set_fork(
+                at,
+                Fork {
+                    bit: fragment.gaps[fork].bit,
+                    left,
+                    right,
+                },
+                hashes,
+            );
         }
         page.finish(rank(top), first.unwrap_or_default());
         let hash = shape.hash(fragment, Child::Fork(top)).unwrap_or_default();
@@ -557,7 +627,12 @@ impl<H: Hasher> Update<'_, H> {
             if shape.is_clean(fragment, Child::Fork(fork)) {
                 continue;
             }
-            level.jobs.push(Job { page: at, fork: rank(fork), depth, slot });
+            level.jobs.push(Job {
+                page: at,
+                fork: rank(fork),
+                depth,
+                slot,
+            });
             for side in [0, 1] {
                 if let Child::Fork(below) = shape.child(fork, side) {
                     rest.push((below, depth + 1, Some((rank(fork), side == 1))));
@@ -597,7 +672,12 @@ impl<H: Hasher> Update<'_, H> {
             open.page().path(item, |fork, side| {
                 if noted >> fork & 1 == 0 {
                     noted |= 1 << fork;
-                    jobs.push(Job { page: at, fork: small(fork), depth, slot });
+                    jobs.push(Job {
+                        page: at,
+                        fork: small(fork),
+                        depth,
+                        slot,
+                    });
                 }
                 slot = Some((small(fork), side == 1));
                 depth += 1;
@@ -612,7 +692,11 @@ impl<H: Hasher> Update<'_, H> {
         for item in places(items) {
             let page = self.open[at as usize].page();
             if let Item::Open(below) = page.item(item) {
-                let above = Above { page: at, item: small(item), slot: page.slot(item) };
+                let above = Above {
+                    page: at,
+                    item: small(item),
+                    slot: page.slot(item),
+                };
                 let below = &mut self.open[below as usize];
                 below.above = Some(above);
                 height = height.max(below.height + 1);
@@ -639,7 +723,9 @@ impl<H: Hasher> Update<'_, H> {
                 for jobs in jobs.chunk_by(|a, b| a.depth == b.depth) {
                     nodes.clear();
                     nodes.extend(jobs.iter().map(|job| {
-                        *self.open[job.page as usize].page().children(usize::from(job.fork))
+                        *self.open[job.page as usize]
+                            .page()
+                            .children(usize::from(job.fork))
                     }));
                     hashes.resize(nodes.len(), Hash::default());
                     self.hasher.inner_many(&nodes, &mut hashes);
@@ -665,14 +751,22 @@ impl<H: Hasher> Update<'_, H> {
     /// Gives a finished page back to the page above it.
     fn put_back(&mut self, at: u32) {
         let open = &mut self.open[at as usize];
-        let Open { hash, above: Some(above), .. } = *open else { return };
+        let Open {
+            hash,
+            above: Some(above),
+            ..
+        } = *open
+        else {
+            return;
+        };
         let Some(page) = open.page.take() else { return };
         let open = &mut self.open[above.page as usize];
         match above.slot {
             Some(slot) => open.page_mut().set_child(slot, hash),
             None => open.hash = hash,
         }
-        open.page_mut().put_page(usize::from(above.item), page.shareable());
+        open.page_mut()
+            .put_page(usize::from(above.item), page.shareable());
     }
 }
 

@@ -65,12 +65,14 @@ impl Proof {
     pub fn encode(&self) -> Vec<u8> {
         let text = self.text.len() + 8 * self.leaves.len();
         let hashes = Hash::LEN * self.places();
-        let mut bytes =
-            Vec::with_capacity(16 + self.nodes.len() / NODES_PER_BYTE + text + hashes);
+        let mut bytes = Vec::with_capacity(16 + self.nodes.len() / NODES_PER_BYTE + text + hashes);
         bytes.push(VERSION);
         write_number(&mut bytes, self.nodes.len());
         for nodes in self.nodes.chunks(NODES_PER_BYTE) {
-            let packed = nodes.iter().rev().fold(0, |packed, &node| packed << 2 | node as u8);
+            let packed = nodes
+                .iter()
+                .rev()
+                .fold(0, |packed, &node| packed << 2 | node as u8);
             bytes.push(packed);
         }
         let mut pruned = self.pruned.iter();
@@ -123,15 +125,24 @@ impl Proof {
                         return Err(DecodeError::KeyLength { len });
                     }
                     let key = reader.take(len)?;
-                    if proof.leaves.last().is_some_and(|last| proof.key(last) >= key) {
-                        return Err(DecodeError::KeyOrder { leaf: proof.leaves.len() });
+                    if proof
+                        .leaves
+                        .last()
+                        .is_some_and(|last| proof.key(last) >= key)
+                    {
+                        return Err(DecodeError::KeyOrder {
+                            leaf: proof.leaves.len(),
+                        });
                     }
                     let value = if node == Node::Value {
                         let len = reader.number()?;
                         Value::Bytes(reader.take(len)?)
                     } else {
                         let hash = Hash::from_bytes(*reader.array()?);
-                        Value::Digest { hash, reference: &[] }
+                        Value::Digest {
+                            hash,
+                            reference: &[],
+                        }
                     };
                     proof.push_leaf(key, value);
                 }
@@ -162,14 +173,18 @@ impl<'b> Reader<'b> {
     fn take(&mut self, len: usize) -> Result<&'b [u8], DecodeError> {
         let taken = self.bytes[self.at..]
             .get(..len)
-            .ok_or(DecodeError::Truncated { len: self.bytes.len() })?;
+            .ok_or(DecodeError::Truncated {
+                len: self.bytes.len(),
+            })?;
         self.at += len;
         Ok(taken)
     }
 
     fn array<const N: usize>(&mut self) -> Result<&'b [u8; N], DecodeError> {
         let taken = self.take(N)?;
-        taken.as_array().ok_or(DecodeError::Truncated { len: self.bytes.len() })
+        taken.as_array().ok_or(DecodeError::Truncated {
+            len: self.bytes.len(),
+        })
     }
 
     /// A number below 2^32: more than any length or count that the bytes could hold.
@@ -213,6 +228,10 @@ impl<'b> Reader<'b> {
             }
             nodes.push(node);
         }
-        if places == 0 { Ok(nodes) } else { Err(DecodeError::Shape) }
+        if places == 0 {
+            Ok(nodes)
+        } else {
+            Err(DecodeError::Shape)
+        }
     }
 }

@@ -6,7 +6,7 @@ use core::ops::Bound;
 use super::{Node, Proof, Query};
 use crate::{
     Hasher,
-    map::{self, Batch, Kind, KeyRange, Standing, Value},
+    map::{self, Batch, KeyRange, Kind, Standing, Value},
 };
 
 /// What to reveal: stretches of leaves, from the leaf with the first key to the leaf with the last.
@@ -22,7 +22,9 @@ pub(crate) fn prove<'t, H: Hasher>(
     top: Option<map::Node<'t>>,
     query: &Query<'_>,
 ) -> Result<Proof, Vec<map::Node<'t>>> {
-    let Some(top) = top else { return Ok(Proof::default()) };
+    let Some(top) = top else {
+        return Ok(Proof::default());
+    };
     let mut missing = Vec::new();
     let mut stretches = Vec::with_capacity(query.ranges.len());
     for range in query.ranges.iter().filter(|range| !range.is_empty()) {
@@ -45,7 +47,9 @@ pub(crate) fn prove_update<'t, H: Hasher>(
     top: Option<map::Node<'t>>,
     batch: &Batch<'_>,
 ) -> Result<Proof, Vec<map::Node<'t>>> {
-    let Some(top) = top else { return Ok(Proof::default()) };
+    let Some(top) = top else {
+        return Ok(Proof::default());
+    };
     let mut missing = Vec::new();
     let mut nodes = Vec::new();
     for (key, change) in batch.sorted() {
@@ -69,10 +73,18 @@ pub(crate) fn prove_update<'t, H: Hasher>(
 /// right below it branch: each of them needs a leaf on either side.
 fn witnesses<'t>(standing: &Standing<'t>, behind: bool) -> [Option<map::Node<'t>>; 2] {
     // The leaf of the sibling nearest to the new one: often a neighbour, which is revealed already.
-    let above = standing.sibling.map(|(sibling, side)| sibling.outermost(1 - side));
+    let above = standing
+        .sibling
+        .map(|(sibling, side)| sibling.outermost(1 - side));
     let below = match standing.nearest.kind() {
-        Kind::Inner { children: [left, _], .. } if behind => Some(left.outermost(1)),
-        Kind::Inner { children: [_, right], .. } => Some(right.outermost(0)),
+        Kind::Inner {
+            children: [left, _],
+            ..
+        } if behind => Some(left.outermost(1)),
+        Kind::Inner {
+            children: [_, right],
+            ..
+        } => Some(right.outermost(0)),
         _ => None,
     };
     [above, below]
@@ -85,9 +97,7 @@ fn stretch<'t>(
     missing: &mut Vec<map::Node<'t>>,
 ) -> Option<Stretch<'t>> {
     let find = |bound: &Bound<Cow<'_, [u8]>>, side: usize| match bound {
-        Bound::Included(key) | Bound::Excluded(key) => {
-            Standing::of(key, top).neighbours(key)[side]
-        }
+        Bound::Included(key) | Bound::Excluded(key) => Standing::of(key, top).neighbours(key)[side],
         Bound::Unbounded => None,
     };
     // Where there is no leaf before the range, the first one of all shows that.
@@ -132,7 +142,10 @@ fn reveal<'t, H: Hasher>(
             continue;
         }
         match node.kind() {
-            Kind::Inner { bit, children: [left, right] } => {
+            Kind::Inner {
+                bit,
+                children: [left, right],
+            } => {
                 proof.nodes.push(Node::Inner);
                 let middle = from + ends[from..to].partition_point(|end| !bit.of(end));
                 rest.push((right, middle, to));
@@ -140,9 +153,10 @@ fn reveal<'t, H: Hasher>(
             }
             Kind::Leaf { key, value } => {
                 let value = match value {
-                    Value::Bytes(_) if !shown.contains(key) => {
-                        Value::Digest { hash: value.hash(hasher), reference: &[] }
-                    }
+                    Value::Bytes(_) if !shown.contains(key) => Value::Digest {
+                        hash: value.hash(hasher),
+                        reference: &[],
+                    },
                     value => value,
                 };
                 proof.push_leaf(key, value);
@@ -150,7 +164,11 @@ fn reveal<'t, H: Hasher>(
             Kind::Stub { .. } => missing.push(node),
         }
     }
-    if missing.is_empty() { Ok(proof) } else { Err(missing) }
+    if missing.is_empty() {
+        Ok(proof)
+    } else {
+        Err(missing)
+    }
 }
 
 /// Ranges against which keys are held in ascending order.
@@ -170,7 +188,10 @@ impl<'q> Shown<'q> {
     /// Whether `key`, which is behind all keys asked before, lies in one of the ranges.
     fn contains(&mut self, key: &[u8]) -> bool {
         while let Some(range) = self.ranges.pop_if(|range| !range.starts_after(key)) {
-            if self.open.is_none_or(|open| open.end_order() < range.end_order()) {
+            if self
+                .open
+                .is_none_or(|open| open.end_order() < range.end_order())
+            {
                 self.open = Some(range);
             }
         }

@@ -39,7 +39,11 @@ struct Gap {
 
 impl Gap {
     fn exact(bit: Bit, change: Option<usize>) -> Self {
-        Self { least: bit, bound: bit.next().unwrap_or(Bit::END), change }
+        Self {
+            least: bit,
+            bound: bit.next().unwrap_or(Bit::END),
+            change,
+        }
     }
 
     /// Of two inner nodes next to a leaf that goes, the upper one, which stays.
@@ -88,7 +92,10 @@ impl<H: Hasher> View<'_, H> {
         let mut inserts: Vec<(usize, &[u8], Hash, usize)> = Vec::new();
         for (change, (key, value)) in batch.sorted().into_iter().enumerate() {
             let hash = value.map(|value| self.hasher.leaf(key, &value.hash(&self.hasher)));
-            match proof.leaves.binary_search_by(|leaf| proof.key(leaf).cmp(key)) {
+            match proof
+                .leaves
+                .binary_search_by(|leaf| proof.key(leaf).cmp(key))
+            {
                 Ok(leaf) => hashes[proof.leaves[leaf].place] = hash,
                 Err(next) if !self.is_unbroken(next, next) => {
                     return Err(TransitionError::NotCovered { change });
@@ -102,14 +109,24 @@ impl<H: Hasher> View<'_, H> {
         for place in 0..=hashes.len() {
             let at_leaf = proof.leaves.get(leaf).filter(|leaf| leaf.place == place);
             let at_end = place == hashes.len();
-            let mut gap = place.checked_sub(1).and_then(|gap| old_gaps.get(gap)).copied();
+            let mut gap = place
+                .checked_sub(1)
+                .and_then(|gap| old_gaps.get(gap))
+                .copied();
             // New leaves stand between revealed ones: all gaps there follow from the keys.
-            let mut before = leaf.checked_sub(1).map(|last| proof.key(&proof.leaves[last]));
+            let mut before = leaf
+                .checked_sub(1)
+                .map(|last| proof.key(&proof.leaves[last]));
             while let Some((change, key, hash, _)) =
                 inserts.next_if(|insert| insert.3 == leaf && (at_leaf.is_some() || at_end))
             {
                 let parting = |other| Bit::between(key, other);
-                pieces.push(before.and_then(parting).map(|bit| Gap::exact(bit, Some(change))), Some(hash));
+                pieces.push(
+                    before
+                        .and_then(parting)
+                        .map(|bit| Gap::exact(bit, Some(change))),
+                    Some(hash),
+                );
                 gap = at_leaf
                     .and_then(|leaf| parting(proof.key(leaf)))
                     .map(|bit| Gap::exact(bit, Some(change)));
@@ -141,7 +158,12 @@ impl<H: Hasher> View<'_, H> {
             if *node == Node::Inner {
                 let parent = path.last().map(|&(parent, _)| parent);
                 path.push((inner.len(), false));
-                inner.push(Inner { parent, depth: path.len(), gap: 0, exact: None });
+                inner.push(Inner {
+                    parent,
+                    depth: path.len(),
+                    gap: 0,
+                    exact: None,
+                });
                 continue;
             }
             while let Some((at, left_is_done)) = path.pop() {
@@ -175,11 +197,17 @@ impl<H: Hasher> View<'_, H> {
             gaps[node.gap] = match node.exact {
                 Some(bit) if bit < least => return Err(disorder),
                 Some(bit) => Gap::exact(bit, None),
-                None => Gap { least, bound: Bit::END, change: None },
+                None => Gap {
+                    least,
+                    bound: Bit::END,
+                    change: None,
+                },
             };
         }
         for node in inner.iter().rev() {
-            let Some(parent) = node.parent.map(|parent| &inner[parent]) else { continue };
+            let Some(parent) = node.parent.map(|parent| &inner[parent]) else {
+                continue;
+            };
             let bound = node.exact.unwrap_or(gaps[node.gap].bound);
             let parent_gap = &mut gaps[parent.gap];
             if parent.exact.is_none() {
@@ -220,7 +248,9 @@ impl Pieces {
     /// Links the gaps to a tree, from left to right, and hashes it.
     fn root<H: Hasher>(self, hasher: &H) -> Result<Hash, TransitionError> {
         let mut hashes = self.hashes.into_iter().flatten();
-        let Some(mut last) = hashes.next() else { return Ok(hasher.empty()) };
+        let Some(mut last) = hashes.next() else {
+            return Ok(hasher.empty());
+        };
         // The right spine, top first: inner nodes with their left subtrees.
         let mut spine: Vec<(Gap, Hash)> = Vec::new();
         for (gap, hash) in self.gaps.into_iter().zip(hashes) {

@@ -43,7 +43,11 @@ pub struct NotCovered;
 
 impl<'p, H> View<'p, H> {
     pub(super) fn new(proof: &'p Proof, hasher: H, root: Hash) -> Self {
-        Self { proof, hasher, root }
+        Self {
+            proof,
+            hasher,
+            root,
+        }
     }
 
     /// The root that the proof was held against.
@@ -68,10 +72,7 @@ impl<'p, H> View<'p, H> {
     /// # Errors
     ///
     /// [`NotCovered`] unless the proof shows that there are no others.
-    pub fn range<'k>(
-        &self,
-        keys: impl RangeBounds<&'k [u8]>,
-    ) -> Result<Revealed<'p>, NotCovered> {
+    pub fn range<'k>(&self, keys: impl RangeBounds<&'k [u8]>) -> Result<Revealed<'p>, NotCovered> {
         self.entries(&KeyRange::new(&keys))
     }
 
@@ -80,27 +81,32 @@ impl<'p, H> View<'p, H> {
     /// # Errors
     ///
     /// [`NotCovered`] unless the proof shows that there are no others.
-    pub fn prefix(
-        &self,
-        prefix: &[u8],
-    ) -> Result<Revealed<'p>, NotCovered> {
+    pub fn prefix(&self, prefix: &[u8]) -> Result<Revealed<'p>, NotCovered> {
         self.entries(&KeyRange::prefix(prefix))
     }
 
-    fn entries(
-        &self,
-        range: &KeyRange<'_>,
-    ) -> Result<Revealed<'p>, NotCovered> {
+    fn entries(&self, range: &KeyRange<'_>) -> Result<Revealed<'p>, NotCovered> {
         let proof = self.proof;
-        
-        let from = proof.leaves.partition_point(|leaf| range.starts_after(proof.key(leaf)));
-        let to = proof.leaves.partition_point(|leaf| !range.ends_before(proof.key(leaf)));
+
+        let from = proof
+            .leaves
+            .partition_point(|leaf| range.starts_after(proof.key(leaf)));
+        let to = proof
+            .leaves
+            .partition_point(|leaf| !range.ends_before(proof.key(leaf)));
         let to = to.max(from);
         // A leaf right on an end of the range shows that end without its neighbour.
         let holds = |at: usize, end: Option<&[u8]>| {
-            proof.leaves.get(at).is_some_and(|leaf| Some(proof.key(leaf)) == end)
+            proof
+                .leaves
+                .get(at)
+                .is_some_and(|leaf| Some(proof.key(leaf)) == end)
         };
-        let first = if holds(from, range.start_order().0) { from + 1 } else { from };
+        let first = if holds(from, range.start_order().0) {
+            from + 1
+        } else {
+            from
+        };
         let last = match range.end_order() {
             (false, end, true) if to > 0 && holds(to - 1, Some(end)) => to - 1,
             _ => to,
@@ -108,15 +114,22 @@ impl<'p, H> View<'p, H> {
         if !range.is_empty() && first <= last && !self.is_unbroken(first, last) {
             return Err(NotCovered);
         }
-        Ok(Revealed { proof, leaves: proof.leaves[from..to].iter() })
+        Ok(Revealed {
+            proof,
+            leaves: proof.leaves[from..to].iter(),
+        })
     }
 
     /// Whether nothing is pruned from the leaf before `first` to the leaf `last`.
     pub(super) fn is_unbroken(&self, first: usize, last: usize) -> bool {
         let Proof { leaves, .. } = self.proof;
         // Places from 1, so that there is one before the first leaf.
-        let before = first.checked_sub(1).map_or(0, |before| leaves[before].place + 1);
-        let after = leaves.get(last).map_or(self.proof.places() + 1, |leaf| leaf.place + 1);
+        let before = first
+            .checked_sub(1)
+            .map_or(0, |before| leaves[before].place + 1);
+        let after = leaves
+            .get(last)
+            .map_or(self.proof.places() + 1, |leaf| leaf.place + 1);
         after - before == last - first + 1
     }
 }
@@ -133,13 +146,17 @@ impl<'p> Iterator for Revealed<'p> {
     type Item = (&'p [u8], Value<'p>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.leaves.next().map(|leaf| (self.proof.key(leaf), self.proof.value(leaf)))
+        self.leaves
+            .next()
+            .map(|leaf| (self.proof.key(leaf), self.proof.value(leaf)))
     }
 }
 
 impl DoubleEndedIterator for Revealed<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
-        self.leaves.next_back().map(|leaf| (self.proof.key(leaf), self.proof.value(leaf)))
+        self.leaves
+            .next_back()
+            .map(|leaf| (self.proof.key(leaf), self.proof.value(leaf)))
     }
 }
 
