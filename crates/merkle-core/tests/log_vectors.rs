@@ -25,7 +25,7 @@ fn vectors(name: &str) -> Option<PathBuf> {
         return Some(folder);
     }
     assert!(
-        std::env::var("CI").is_err_and(|_| true),
+        std::env::var("CI").as_deref() != Ok("true"),
         "no vectors at {}",
         folder.display()
     );

@@ -22,7 +22,7 @@ use super::{NoteKeyError, NoteSignature};
 /// assert_eq!(key.to_string(), text);
 /// # Ok::<(), merkle_core::NoteKeyError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct VerifierKey {
     // INVARIANT: the name is a key name, the id follows from name and key, the key is not weak.
     name: String,
@@ -73,6 +73,12 @@ impl VerifierKey {
     pub(super) fn verifies(&self, text: &str, signature: &NoteSignature) -> bool {
         let signature = Signature::from_slice(signature.bytes());
         signature.is_ok_and(|it| self.key.verify_strict(text.as_bytes(), &it).is_ok())
+    }
+}
+
+impl fmt::Debug for VerifierKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VerifierKey({self})")
     }
 }
 
