@@ -1,5 +1,10 @@
 //! The log against other implementations: `ct-merkle`, and Cloudflare's `tlog_tiles` and
 //! `signed_note`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a failed unwrap is a failed test, and the sizes here are small"
+)]
 
 use ct_merkle::RootHash;
 use ct_merkle::mem_backed_tree::MemoryBackedTree;

@@ -4,6 +4,11 @@
 //! good one. A plain run compares; `REGENERATE_VECTORS=1` writes the files anew. The digests at
 //! the end cover thousands of encodings a format. Both change on purpose only: what they fix is
 //! what other programs read.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a failed unwrap is a failed test, and the sizes here are small"
+)]
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -38,8 +43,7 @@ fn verdict<T, E: Debug>(result: Result<T, E>) -> String {
     let name = result
         .err()
         .map_or("accepted".to_owned(), |error| format!("{error:?}"));
-    let name = name.split([' ', '{', '(']).next().unwrap().to_owned();
-    name
+    name.split([' ', '{', '(']).take(1).collect()
 }
 
 /// Compares the cases of one format with the files, or writes them.

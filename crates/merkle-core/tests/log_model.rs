@@ -1,4 +1,9 @@
 //! The log against the model that RFC 9162 writes down, for every small size and many larger.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a failed unwrap is a failed test, and the sizes here are small"
+)]
 
 use merkle_core::{
     CompactRange, ConsistencyPlan, ConsistencyProof, EMPTY_LOG_ROOT, Hash, InclusionPlan,

@@ -1,4 +1,9 @@
 //! Proofs, ranges and heads through serde.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a failed unwrap is a failed test, and the sizes here are small"
+)]
 #![cfg(feature = "serde")]
 
 use merkle_core::{

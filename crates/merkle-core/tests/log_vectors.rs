@@ -1,5 +1,10 @@
 //! Published vectors: RFC 6962 proofs of transparency-dev/merkle, and the test log of
 //! transparency-dev/tessera.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a failed unwrap is a failed test, and the sizes here are small"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
