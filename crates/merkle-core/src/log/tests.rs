@@ -93,6 +93,34 @@ fn a_full_range_takes_no_leaf_and_stays_as_it_is() {
 }
 
 #[test]
+fn decoding_says_what_is_amiss_and_where() {
+    let good = log(13).range().encode();
+    let refused = |bytes: &[u8]| CompactRange::decode(bytes).unwrap_err();
+    let cut = &good[..good.len() - 5];
+    assert_eq!(refused(cut), LogDecodeError::Truncated { missing: 5 });
+    let padded = [&good[..], &[0; 3]].concat();
+    assert_eq!(refused(&padded), LogDecodeError::TrailingBytes { count: 3 });
+    assert_eq!(
+        refused(&[b'R', 1, 0, 0x80, 0]),
+        LogDecodeError::BadInteger { offset: 3 }
+    );
+    assert_eq!(
+        refused(&[b'R', 7]),
+        LogDecodeError::UnknownVersion { version: 7 }
+    );
+    let kind = LogDecodeError::WrongKind {
+        expected: b'R',
+        found: b'I',
+    };
+    assert_eq!(refused(b"I"), kind);
+    let reversed = LogProofError::RangeReversed { begin: 2, end: 1 };
+    assert_eq!(
+        refused(&[b'R', 1, 2, 1]),
+        LogDecodeError::Inconsistent(reversed)
+    );
+}
+
+#[test]
 fn decoding_short_bytes_never_panics() {
     for kind in *b"ICRX\0" {
         for version in [1, 0, 0xff] {

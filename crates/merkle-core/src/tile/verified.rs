@@ -62,6 +62,7 @@ impl TilePlan {
             let mut next = tile_of(node, size);
             while let Some(tile) = next {
                 tiles.push(tile);
+                // Above a partial tile there are only partial ones, which are in anyway.
                 next = parent(tile)
                     .filter(|_| tile.is_full())
                     .and_then(|id| tile_of(id, size));
