@@ -1,20 +1,36 @@
 #![doc = include_str!("../README.md")]
-#![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+mod checkpoint;
 mod hash;
 mod hasher;
+mod log;
 mod map;
+#[cfg(feature = "note")]
+mod note;
 mod proof;
+mod tile;
 
+pub use checkpoint::{Checkpoint, CheckpointError};
 pub use hash::Hash;
 pub use hasher::{Blake3, Hasher, Sha256};
+pub use log::{
+    CompactRange, ConsistencyPlan, ConsistencyProof, EMPTY_LOG_ROOT, InclusionPlan, InclusionProof,
+    LeafIndex, Log, LogDecodeError, LogError, LogProofError, NodeId, ProvenEntry, ProvenExtension,
+    ProvenLeaf, RangeNodes, RootPlan, TreeHead, TreeSize, log_inner_hash, log_leaf_hash,
+};
 pub use map::{
     Batch, Difference, Differences, Entries, KEY_BYTES_MAX, KeyError, Map, REFERENCE_BYTES_MAX,
     Value,
 };
-pub use proof::{
-    DecodeError, Lookup, NotCovered, Proof, ProofError, Query, Revealed, TransitionError, View,
+#[cfg(feature = "note")]
+pub use note::{
+    NoteError, NoteKeyError, NoteSignature, SignedNote, SignerKey, VerifiedNote, VerifierKey,
 };
+pub use proof::{
+    Lookup, NotCovered, Proof, ProofDecodeError, ProofError, Query, Revealed, TransitionError, View,
+};
+pub use tile::{EntryBundle, Tile, TileError, TileKind, TilePathError, TilePlan, VerifiedTiles};

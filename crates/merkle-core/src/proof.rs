@@ -8,7 +8,7 @@ mod view;
 
 use alloc::vec::Vec;
 
-pub use codec::DecodeError;
+pub use codec::ProofDecodeError;
 pub use query::Query;
 pub use transition::TransitionError;
 pub use view::{Lookup, NotCovered, Revealed, View};

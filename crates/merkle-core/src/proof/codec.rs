@@ -17,7 +17,7 @@ const NODES_PER_BYTE: usize = 4;
 /// Bytes that are no proof: damaged, hostile, or of another version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum DecodeError {
+pub enum ProofDecodeError {
     /// The bytes are of a version that this release does not read.
     #[error("proof of version {found}; this release reads version {VERSION}")]
     UnknownVersion {
@@ -106,12 +106,12 @@ impl Proof {
     ///
     /// # Errors
     ///
-    /// [`DecodeError`]. Never panics.
-    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    /// [`ProofDecodeError`]. Never panics.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ProofDecodeError> {
         let mut reader = Reader { bytes, at: 0 };
         let [found] = *reader.array()?;
         if found != VERSION {
-            return Err(DecodeError::UnknownVersion { found });
+            return Err(ProofDecodeError::UnknownVersion { found });
         }
         let nodes = reader.nodes()?;
         let mut proof = Self::default();
@@ -122,7 +122,7 @@ impl Proof {
                 Node::Digest | Node::Value => {
                     let len = reader.number()?;
                     if len == 0 || len > KEY_BYTES_MAX {
-                        return Err(DecodeError::KeyLength { len });
+                        return Err(ProofDecodeError::KeyLength { len });
                     }
                     let key = reader.take(len)?;
                     if proof
@@ -130,7 +130,7 @@ impl Proof {
                         .last()
                         .is_some_and(|last| proof.key(last) >= key)
                     {
-                        return Err(DecodeError::KeyOrder {
+                        return Err(ProofDecodeError::KeyOrder {
                             leaf: proof.leaves.len(),
                         });
                     }
@@ -150,7 +150,7 @@ impl Proof {
         }
         match bytes.len() - reader.at {
             0 => Ok(proof),
-            surplus => Err(DecodeError::TrailingBytes { surplus }),
+            surplus => Err(ProofDecodeError::TrailingBytes { surplus }),
         }
     }
 }
@@ -170,25 +170,25 @@ struct Reader<'b> {
 }
 
 impl<'b> Reader<'b> {
-    fn take(&mut self, len: usize) -> Result<&'b [u8], DecodeError> {
+    fn take(&mut self, len: usize) -> Result<&'b [u8], ProofDecodeError> {
         let taken = self.bytes[self.at..]
             .get(..len)
-            .ok_or(DecodeError::Truncated {
+            .ok_or(ProofDecodeError::Truncated {
                 len: self.bytes.len(),
             })?;
         self.at += len;
         Ok(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<&'b [u8; N], DecodeError> {
+    fn array<const N: usize>(&mut self) -> Result<&'b [u8; N], ProofDecodeError> {
         let taken = self.take(N)?;
-        taken.as_array().ok_or(DecodeError::Truncated {
+        taken.as_array().ok_or(ProofDecodeError::Truncated {
             len: self.bytes.len(),
         })
     }
 
     /// A number below 2^32: more than any length or count that the bytes could hold.
-    fn number(&mut self) -> Result<usize, DecodeError> {
+    fn number(&mut self) -> Result<usize, ProofDecodeError> {
         let offset = self.at;
         let mut number = 0_u64;
         for shift in (0..35).step_by(7) {
@@ -200,14 +200,14 @@ impl<'b> Reader<'b> {
                     .ok()
                     .filter(|_| shortest)
                     .and_then(|number| usize::try_from(number).ok())
-                    .ok_or(DecodeError::Number { offset });
+                    .ok_or(ProofDecodeError::Number { offset });
             }
         }
-        Err(DecodeError::Number { offset })
+        Err(ProofDecodeError::Number { offset })
     }
 
     /// The nodes of one full binary tree, or of none.
-    fn nodes(&mut self) -> Result<Vec<Node>, DecodeError> {
+    fn nodes(&mut self) -> Result<Vec<Node>, ProofDecodeError> {
         let count = self.number()?;
         let packed = self.take(count.div_ceil(NODES_PER_BYTE))?;
         let mut nodes = Vec::with_capacity(count);
@@ -217,12 +217,12 @@ impl<'b> Reader<'b> {
             let node = packed[place / NODES_PER_BYTE] >> (place % NODES_PER_BYTE * 2) & 3;
             if place >= count {
                 if node != 0 {
-                    return Err(DecodeError::Shape);
+                    return Err(ProofDecodeError::Shape);
                 }
                 continue;
             }
             let node = [Node::Pruned, Node::Digest, Node::Value, Node::Inner][usize::from(node)];
-            places = places.checked_sub(1).ok_or(DecodeError::Shape)?;
+            places = places.checked_sub(1).ok_or(ProofDecodeError::Shape)?;
             if node == Node::Inner {
                 places += 2;
             }
@@ -231,7 +231,7 @@ impl<'b> Reader<'b> {
         if places == 0 {
             Ok(nodes)
         } else {
-            Err(DecodeError::Shape)
+            Err(ProofDecodeError::Shape)
         }
     }
 }
