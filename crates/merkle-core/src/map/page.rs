@@ -96,7 +96,8 @@ pub(crate) struct Span {
 pub(crate) type Slot = (usize, usize);
 
 impl Page {
-    pub(crate) fn new() -> Self {
+    /// A page without items, with room for so many bytes of text.
+    pub(crate) fn with_text(bytes: usize) -> Self {
         Self {
             len: 0,
             root: 0,
@@ -108,7 +109,7 @@ impl Page {
                 right: 0,
             }; ITEMS_MAX],
             items: [Item::Page; ITEMS_MAX],
-            text: Vec::new(),
+            text: Vec::with_capacity(bytes),
             hashes: [[Hash::default(); 2]; ITEMS_MAX],
             pages: Vec::new(),
             beside: Vec::new(),
@@ -164,6 +165,18 @@ impl Page {
     /// The page at `item`, if that is one.
     pub(crate) fn page(&self, item: usize) -> Option<&Arc<Self>> {
         self.pages.get(item)?.as_ref()
+    }
+
+    /// Bytes of text that `item` takes.
+    pub(crate) fn text_bytes(&self, item: usize) -> usize {
+        let [key, value] = match self.items[item] {
+            Item::Leaf { key, value: Held::Inline(value) | Held::Digest(value) } => [key, value],
+            Item::Leaf { key: span, value: Held::Beside } | Item::Stub { prefix: span, .. } => {
+                [span, Span::default()]
+            }
+            Item::Page | Item::Open(_) => [Span::default(); 2],
+        };
+        usize::from(key.len) + usize::from(value.len)
     }
 
     /// The page at `item`, to be changed.
@@ -458,6 +471,16 @@ impl Page {
         let len = self.bit().bytes_before().min(representative.len());
         self.prefix = append(&mut self.text, &[&representative[..len]]);
     }
+}
+
+/// Bytes of text that the entry takes.
+pub(crate) fn text_bytes(key: &[u8], value: Option<Value<'_>>) -> usize {
+    key.len()
+        + match value {
+            Some(Value::Bytes(bytes)) if bytes.len() <= INLINE_BYTES_MAX => bytes.len(),
+            Some(Value::Digest { reference, .. }) => Hash::LEN + reference.len(),
+            Some(Value::Bytes(_)) | None => 0,
+        }
 }
 
 /// Most that one value and its key add to a page's text.

@@ -49,6 +49,7 @@ pub(crate) fn update<H: Hasher>(
     let outcome = match top {
         Some(page) => {
             update.open(unique(page), root, None, Some((0, last)));
+            update.hash_leaves(0..changes.len());
             update.descend();
             update.ascend()
         }
@@ -58,43 +59,13 @@ pub(crate) fn update<H: Hasher>(
     (update.take(&outcome), update.tally)
 }
 
-/// Hashes of the leaves that the changes write.
-fn leaf_hashes<H: Hasher>(hasher: &H, changes: &[(&[u8], Change<'_>)]) -> Vec<Hash> {
-    let mut hashes = vec![Hash::default(); changes.len()];
-    let mut values: Vec<&[u8]> = Vec::with_capacity(HASHED_TOGETHER);
-    let mut digests = [Hash::default(); HASHED_TOGETHER];
-    let mut leaves: Vec<(&[u8], Hash)> = Vec::with_capacity(HASHED_TOGETHER);
-    for (changes, hashes) in changes
-        .chunks(HASHED_TOGETHER)
-        .zip(hashes.chunks_mut(HASHED_TOGETHER))
-    {
-        values.clear();
-        values.extend(
-            changes
-                .iter()
-                .map(|(_, change)| change.and_then(Value::bytes).unwrap_or_default()),
-        );
-        hasher.value_many(&values, &mut digests[..changes.len()]);
-        leaves.clear();
-        leaves.extend(
-            changes
-                .iter()
-                .zip(&digests)
-                .map(|((key, change), digest)| match change {
-                    Some(Value::Digest { hash, .. }) => (*key, *hash),
-                    _ => (*key, *digest),
-                }),
-        );
-        hasher.leaf_many(&leaves, hashes);
-    }
-    hashes
-}
-
 /// An update under way.
 struct Update<'b, H> {
     hasher: &'b H,
     changes: &'b [(&'b [u8], Change<'b>)],
+    /// Hashes of the leaves that some of the changes write, and the first of those changes.
     leaf_hashes: Vec<Hash>,
+    hashed_from: usize,
     /// The change that follows each change in the list of its page.
     next: Vec<u32>,
     open: Vec<Open>,
@@ -122,6 +93,8 @@ struct Open {
     /// What must be done with items, in any order.
     edits: Vec<Edit>,
     height: u32,
+    /// Whether `hash` is as it will be.
+    done: bool,
 }
 
 /// The place of a page in the page above it.
@@ -171,13 +144,43 @@ impl<'b, H: Hasher> Update<'b, H> {
         Self {
             hasher,
             changes,
-            leaf_hashes: leaf_hashes(hasher, changes),
-            next: (1..=number(changes.len())).collect(),
-            open: Vec::with_capacity(changes.len().min(1 << 16)),
+            leaf_hashes: Vec::new(),
+            hashed_from: 0,
+            next: Vec::new(),
+            open: Vec::new(),
             jobs: Vec::new(),
             tally: Tally::default(),
             subtrees,
         }
+    }
+
+    /// Hashes the leaves that some of the changes write.
+    fn hash_leaves(&mut self, changes: Range<usize>) {
+        self.hashed_from = changes.start;
+        self.leaf_hashes.resize(changes.len(), Hash::default());
+        let mut values: Vec<&[u8]> = Vec::with_capacity(HASHED_TOGETHER);
+        let mut digests = [Hash::default(); HASHED_TOGETHER];
+        let mut leaves: Vec<(&[u8], Hash)> = Vec::with_capacity(HASHED_TOGETHER);
+        let changes = self.changes[changes].chunks(HASHED_TOGETHER);
+        for (changes, hashes) in changes.zip(self.leaf_hashes.chunks_mut(HASHED_TOGETHER)) {
+            values.clear();
+            values.extend(
+                changes.iter().map(|(_, change)| change.and_then(Value::bytes).unwrap_or_default()),
+            );
+            self.hasher.value_many(&values, &mut digests[..changes.len()]);
+            leaves.clear();
+            leaves.extend(changes.iter().zip(&digests).map(|((key, change), digest)| {
+                match change {
+                    Some(Value::Digest { hash, .. }) => (*key, *hash),
+                    _ => (*key, *digest),
+                }
+            }));
+            self.hasher.leaf_many(&leaves, hashes);
+        }
+    }
+
+    fn leaf_hash(&self, change: usize) -> Hash {
+        self.leaf_hashes[change - self.hashed_from]
     }
 
     /// Opens `page`, which becomes ours alone, for the changes in `changes`.
@@ -197,6 +200,7 @@ impl<'b, H: Hasher> Update<'b, H> {
             changes,
             edits: Vec::new(),
             height: 0,
+            done: false,
         };
         self.open.push(open);
         number(self.open.len() - 1)
@@ -209,6 +213,8 @@ impl<'b, H: Hasher> Update<'b, H> {
     /// cache misses of different changes overlap.
     fn descend(&mut self) {
         let mut items = vec![0_u8; self.changes.len()];
+        self.next = (1..=number(self.changes.len())).collect();
+        self.open.reserve(2 * self.changes.len().min(1 << 16));
         let mut level = 0..1;
         while !level.is_empty() {
             for open in &self.open[level.clone()] {
@@ -265,7 +271,7 @@ impl<'b, H: Hasher> Update<'b, H> {
             };
             match (apart, new) {
                 (None, Some(value)) => {
-                    let hash = self.leaf_hashes[change];
+                    let hash = self.leaf_hash(change);
                     let open = &mut self.open[at];
                     let page = open.page_mut();
                     page.set_value(item, value);

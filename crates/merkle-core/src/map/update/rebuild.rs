@@ -11,7 +11,7 @@ use crate::{
     map::{
         bit::Bit,
         fragment::{Child, Fragment, Known, Part, Piece, Shape},
-        page::{Fork, ITEMS_MAX, ITEMS_MIN, Item, Page},
+        page::{Fork, ITEMS_MAX, ITEMS_MIN, Item, Page, text_bytes},
     },
 };
 
@@ -105,11 +105,15 @@ impl<H: Hasher> Update<'_, H> {
             if let Some(bit) = gap {
                 fragment.push_gap(bit, None);
             }
+            let (first, last) = (changes[run.start], changes[run.end - 1]);
+            self.hash_leaves(first..last + 1);
             let mut below = Fragment::with_capacity(run.len());
             for &change in &changes[run] {
                 self.push_new(&mut below, change);
             }
-            match self.settle(below, false) {
+            let outcome = self.settle(below, false);
+            self.hash_all();
+            match outcome {
                 Outcome::Gone => {}
                 Outcome::Page(page) => {
                     let part = Part::Open(page);
@@ -132,7 +136,7 @@ impl<H: Hasher> Update<'_, H> {
         };
         let piece = Piece {
             part,
-            hash: self.leaf_hashes[change],
+            hash: self.leaf_hash(change),
             dirty: true,
         };
         if let Some(last) = fragment.pieces.last() {
@@ -237,7 +241,7 @@ impl<H: Hasher> Update<'_, H> {
             }
             Part::Page(page) => unique(page),
             part => {
-                let mut page = Page::new();
+                let mut page = Page::with_text(self.text_bytes(&part));
                 self.lay(&mut page, &part);
                 page.finish(0, self.representative(&part));
                 UniqueArc::new(page)
@@ -251,7 +255,14 @@ impl<H: Hasher> Update<'_, H> {
     /// Lays the part of a fragment that starts at the inner node `top` into a new page.
     fn emit(&mut self, fragment: &Fragment, shape: &Shape, top: usize) -> u32 {
         let items = usize::from(shape.weight(Child::Fork(top)));
-        let mut page = UniqueArc::new(Page::new());
+        let mut text = 0;
+        shape.walk(top, |child| {
+            if let Child::Piece(piece) = child {
+                text += self.text_bytes(&fragment.pieces[piece].part);
+            }
+        });
+        // Some bytes for the prefix.
+        let mut page = UniqueArc::new(Page::with_text(text + text / 32 + 8));
         // The inner nodes of the page in key order: their ranks are their places in the page.
         let mut forks = Vec::with_capacity(ITEMS_MAX);
         let mut first = None;
@@ -309,6 +320,21 @@ impl<H: Hasher> Update<'_, H> {
             }
         }
         at
+    }
+
+    /// Bytes of text that a piece takes in its page.
+    fn text_bytes(&self, part: &Part) -> usize {
+        match part {
+            Part::New { change } => {
+                let (key, value) = self.changes[*change as usize];
+                text_bytes(key, value)
+            }
+            Part::Old { page, item } => {
+                self.open[*page as usize].page().text_bytes(usize::from(*item))
+            }
+            Part::Stub { subtree } => self.subtrees[*subtree as usize].prefix().len(),
+            Part::Page(_) | Part::Open(_) => 0,
+        }
     }
 
     /// Adds a piece to a page as its next item.

@@ -69,9 +69,13 @@ impl<H: Hasher> Update<'_, H> {
                     item: small(item),
                     slot: page.slot(item),
                 };
-                let below = &mut self.open[below as usize];
-                below.above = Some(above);
-                height = height.max(below.height + 1);
+                let open = &mut self.open[below as usize];
+                open.above = Some(above);
+                if open.done {
+                    self.put_back(below);
+                } else {
+                    height = height.max(open.height + 1);
+                }
             }
         }
         self.open[at as usize].height = height;
@@ -113,6 +117,7 @@ impl<H: Hasher> Update<'_, H> {
                 }
             }
             for at in pages {
+                self.open[at as usize].done = true;
                 self.put_back(at);
             }
         }
