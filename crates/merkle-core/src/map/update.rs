@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{Hash, Hasher};
 pub(crate) use halves::{assemble, join, split};
-use rehash::Level;
+use rehash::{Job, Level};
 
 /// Leaves hashed in one call.
 const HASHED_TOGETHER: usize = 256;
@@ -69,8 +69,10 @@ struct Update<'b, H> {
     /// The change that follows each change in the list of its page.
     next: Vec<u32>,
     open: Vec<Open>,
+    /// Inner nodes to hash in pages that keep their shape.
+    noted: Vec<Job>,
     /// Inner nodes to hash, by the height of their page.
-    jobs: Vec<Level>,
+    levels: Vec<Level>,
     tally: Tally,
     /// What the stubs of a tree under assembly stand for.
     subtrees: &'b [Subtree],
@@ -90,6 +92,9 @@ struct Open {
     gone: u64,
     /// The changes whose bits lead here: the first and the last of a list, see `Update::next`.
     changes: Option<(usize, usize)>,
+    /// The inner nodes above them, also as jobs: a range of `Update::noted`.
+    forks: u64,
+    noted: Range<usize>,
     /// What must be done with items, in any order.
     edits: Vec<Edit>,
     height: u32,
@@ -148,7 +153,8 @@ impl<'b, H: Hasher> Update<'b, H> {
             hashed_from: 0,
             next: Vec::new(),
             open: Vec::new(),
-            jobs: Vec::new(),
+            noted: Vec::new(),
+            levels: Vec::new(),
             tally: Tally::default(),
             subtrees,
         }
@@ -197,6 +203,8 @@ impl<'b, H: Hasher> Update<'b, H> {
             above,
             touched: 0,
             gone: 0,
+            forks: 0,
+            noted: 0..0,
             changes,
             edits: Vec::new(),
             height: 0,
@@ -272,14 +280,13 @@ impl<'b, H: Hasher> Update<'b, H> {
             match (apart, new) {
                 (None, Some(value)) => {
                     let hash = self.leaf_hash(change);
+                    let slot = self.note(at, item);
                     let open = &mut self.open[at];
-                    let page = open.page_mut();
-                    page.set_value(item, value);
-                    match page.slot(item) {
-                        Some(slot) => page.set_child(slot, hash),
+                    open.page_mut().set_value(item, value);
+                    match slot {
+                        Some(slot) => open.page_mut().set_child(slot, hash),
                         None => open.hash = hash,
                     }
-                    open.touched |= 1 << item;
                 }
                 (None, None) => {
                     self.tally.removed += 1;
@@ -323,21 +330,38 @@ impl<'b, H: Hasher> Update<'b, H> {
     /// Opens the page that is an item of the page `at`, for the change `change` and maybe more.
     fn open_below(&mut self, at: usize, item: usize, change: usize) {
         let number_below = number(self.open.len());
+        let slot = self.note(at, item);
         let open = &mut self.open[at];
         let whole = open.hash;
         let page = open.page_mut();
-        let slot = page.slot(item);
         let hash = slot.map_or(whole, |(fork, side)| page.children(fork)[side]);
         let Some(below) = page.take_page(item, number_below) else {
             return;
         };
-        open.touched |= 1 << item;
-        let above = Above {
-            page: number(at),
-            item: small(item),
-            slot,
-        };
+        let above = Above { page: number(at), item: small(item), slot };
         self.open(unique(below), hash, Some(above), Some((change, change)));
+    }
+
+    /// Notes that an item of the page `at` changes: the inner nodes above it are to be hashed.
+    /// Answers with the item's slot.
+    fn note(&mut self, at: usize, item: usize) -> Option<Slot> {
+        let Self { open, noted, .. } = self;
+        let Open { page, touched, forks, noted: range, .. } = &mut open[at];
+        *touched |= 1 << item;
+        if range.start == range.end {
+            *range = noted.len()..noted.len();
+        }
+        let (mut depth, mut slot) = (0, None);
+        page.as_deref()?.path(item, |fork, side| {
+            if *forks >> fork & 1 == 0 {
+                *forks |= 1 << fork;
+                noted.push(Job { page: number(at), fork: small(fork), depth, slot: slot.map(Job::above) });
+            }
+            slot = Some((fork, side));
+            depth += 1;
+        });
+        range.end = noted.len();
+        slot
     }
 
     /// Settles all pages that were opened, children before parents, and says what the topmost
@@ -355,17 +379,20 @@ impl<'b, H: Hasher> Update<'b, H> {
                 return outcome;
             };
             let item = usize::from(above.item);
-            let open = &mut self.open[above.page as usize];
             let what = match outcome {
                 Outcome::Page(page) => {
+                    let below = &mut self.open[page as usize];
+                    below.above = Some(above);
+                    let height = below.height + 1;
+                    let open = &mut self.open[above.page as usize];
                     open.page_mut().set_open(item, page);
-                    self.open[page as usize].above = Some(above);
+                    open.height = open.height.max(height);
                     continue;
                 }
                 Outcome::Gone => What::Remove,
                 Outcome::Loose(fragment) => What::Replace(fragment),
             };
-            open.edits.push(Edit { item, what });
+            self.open[above.page as usize].edits.push(Edit { item, what });
         }
         unreachable!("the topmost page hangs nowhere")
     }

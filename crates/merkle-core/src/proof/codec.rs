@@ -81,7 +81,7 @@ impl Proof {
             match node {
                 Node::Inner => {}
                 Node::Pruned => {
-                    bytes.extend_from_slice(pruned.next().map_or(&[], Hash::as_bytes));
+                    bytes.extend_from_slice(pruned.next().map_or(&[], Hash::as_ref));
                 }
                 Node::Digest | Node::Value => {
                     let Some(leaf) = leaves.next() else { continue };

@@ -254,7 +254,6 @@ impl<H: Hasher> Update<'_, H> {
 
     /// Lays the part of a fragment that starts at the inner node `top` into a new page.
     fn emit(&mut self, fragment: &Fragment, shape: &Shape, top: usize) -> u32 {
-        let items = usize::from(shape.weight(Child::Fork(top)));
         let mut text = 0;
         shape.walk(top, |child| {
             if let Child::Piece(piece) = child {
@@ -299,7 +298,7 @@ impl<H: Hasher> Update<'_, H> {
         page.finish(rank(top), first.unwrap_or_default());
         let hash = shape.hash(fragment, Child::Fork(top)).unwrap_or_default();
         let at = self.open(page, hash, None, None);
-        let level = self.adopt(at, u64::MAX >> (64 - items));
+        let level = self.adopt(at);
         let mut rest = Vec::with_capacity(ITEMS_MAX);
         rest.push((top, 0, None));
         while let Some((fork, depth, slot)) = rest.pop() {
@@ -307,7 +306,7 @@ impl<H: Hasher> Update<'_, H> {
                 continue;
             }
             let place = rank(fork);
-            level.jobs.push(Job {
+            level.push(Job {
                 page: at,
                 fork: place,
                 depth,
