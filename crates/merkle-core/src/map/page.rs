@@ -1,6 +1,7 @@
 //! Pages: pieces of the trie that lie together in memory and are shared between versions.
 
 use alloc::vec::Vec;
+use core::hint::select_unpredictable;
 
 use triomphe::Arc;
 
@@ -114,6 +115,20 @@ impl Page {
             pages: Vec::new(),
             beside: Vec::new(),
         }
+    }
+
+    /// Empties the page, keeping its room.
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+        self.garbage = 0;
+        self.text.clear();
+        self.pages.clear();
+        self.beside.clear();
+    }
+
+    /// Makes room for so many more bytes of text.
+    pub(crate) fn reserve_text(&mut self, bytes: usize) {
+        self.text.reserve(bytes);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -263,18 +278,17 @@ impl Page {
     }
 
     /// The item to which the bits of `key` lead, whether or not it holds the key.
+    ///
+    /// Which way a key goes cannot be foretold, so no branch depends on it.
     pub(crate) fn find(&self, key: &[u8]) -> usize {
         let (mut low, mut high) = (0, self.len() - 1);
         let mut at = self.root();
         while low < high {
             let fork = self.forks[at];
-            if fork.bit.of(key) {
-                low = at + 1;
-                at = usize::from(fork.right);
-            } else {
-                high = at;
-                at = usize::from(fork.left);
-            }
+            let right = fork.bit.of(key);
+            low = select_unpredictable(right, at + 1, low);
+            high = select_unpredictable(right, high, at);
+            at = usize::from(select_unpredictable(right, fork.right, fork.left));
         }
         low
     }

@@ -24,6 +24,9 @@ use rehash::{Job, Level};
 /// Leaves hashed in one call.
 const HASHED_TOGETHER: usize = 256;
 
+/// Pages kept for reuse within an update.
+const SPARE_MAX: usize = 64;
+
 /// What an update did to the number of entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
@@ -48,7 +51,7 @@ pub(crate) fn update<H: Hasher>(
     let mut update = Update::new(hasher, changes, &[]);
     let outcome = match top {
         Some(page) => {
-            update.open(unique(page), root, None, Some((0, last)));
+            update.open(unique(page), Some(root), None, Some((0, last)));
             update.hash_leaves(0..changes.len());
             update.descend();
             update.ascend()
@@ -74,6 +77,8 @@ struct Update<'b, H> {
     /// Inner nodes to hash, by the height of their page.
     levels: Vec<Level>,
     tally: Tally,
+    /// Pages that are used no more, for new ones to take their memory.
+    spare: Vec<UniqueArc<Page>>,
     /// What the stubs of a tree under assembly stand for.
     subtrees: &'b [Subtree],
 }
@@ -82,8 +87,8 @@ struct Update<'b, H> {
 struct Open {
     /// None once it was given back to the page above.
     page: Option<UniqueArc<Page>>,
-    /// Hash of its topmost node: as it was, and in the end as it is.
-    hash: Hash,
+    /// Hash of its topmost node. While it is not known, the slot above still has the hash as it was.
+    hash: Option<Hash>,
     /// Where it hangs; none for the topmost.
     above: Option<Above>,
     /// Items that have changed.
@@ -156,6 +161,7 @@ impl<'b, H: Hasher> Update<'b, H> {
             noted: Vec::new(),
             levels: Vec::new(),
             tally: Tally::default(),
+            spare: Vec::new(),
             subtrees,
         }
     }
@@ -193,7 +199,7 @@ impl<'b, H: Hasher> Update<'b, H> {
     fn open(
         &mut self,
         page: UniqueArc<Page>,
-        hash: Hash,
+        hash: Option<Hash>,
         above: Option<Above>,
         changes: Option<(usize, usize)>,
     ) -> u32 {
@@ -285,7 +291,7 @@ impl<'b, H: Hasher> Update<'b, H> {
                     open.page_mut().set_value(item, value);
                     match slot {
                         Some(slot) => open.page_mut().set_child(slot, hash),
-                        None => open.hash = hash,
+                        None => open.hash = Some(hash),
                     }
                 }
                 (None, None) => {
@@ -331,15 +337,11 @@ impl<'b, H: Hasher> Update<'b, H> {
     fn open_below(&mut self, at: usize, item: usize, change: usize) {
         let number_below = number(self.open.len());
         let slot = self.note(at, item);
-        let open = &mut self.open[at];
-        let whole = open.hash;
-        let page = open.page_mut();
-        let hash = slot.map_or(whole, |(fork, side)| page.children(fork)[side]);
-        let Some(below) = page.take_page(item, number_below) else {
+        let Some(below) = self.open[at].page_mut().take_page(item, number_below) else {
             return;
         };
         let above = Above { page: number(at), item: small(item), slot };
-        self.open(unique(below), hash, Some(above), Some((change, change)));
+        self.open(unique(below), None, Some(above), Some((change, change)));
     }
 
     /// Notes that an item of the page `at` changes: the inner nodes above it are to be hashed.
@@ -364,6 +366,16 @@ impl<'b, H: Hasher> Update<'b, H> {
         slot
     }
 
+    /// Keeps the memory of a page whose pieces have all been laid out anew.
+    fn recycle(&mut self, at: usize) {
+        if let Some(mut page) = self.open[at].page.take()
+            && self.spare.len() < SPARE_MAX
+        {
+            page.clear();
+            self.spare.push(page);
+        }
+    }
+
     /// Settles all pages that were opened, children before parents, and says what the topmost
     /// has become.
     fn ascend(&mut self) -> Outcome {
@@ -373,7 +385,11 @@ impl<'b, H: Hasher> Update<'b, H> {
                 Outcome::Page(number(at))
             } else {
                 let fragment = self.rebuild(at, 0..self.open[at].page().len());
-                self.settle(fragment, at == 0)
+                let outcome = self.settle(fragment, at == 0);
+                if let Outcome::Page(_) = outcome {
+                    self.recycle(at);
+                }
+                outcome
             };
             let Some(above) = self.open[at].above else {
                 return outcome;

@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use triomphe::{Arc, UniqueArc};
 
-use super::{Outcome, Update, What, number, rehash::Job, small, unique};
+use super::{Above, Outcome, Update, What, number, rehash::Job, small, unique};
 use crate::{
     Hash, Hasher,
     map::{
@@ -194,7 +194,7 @@ impl<H: Hasher> Update<'_, H> {
             right: 0,
         }; ITEMS_MAX];
         let mut rest = Vec::with_capacity(ITEMS_MAX);
-        rest.push((page.root(), 0, page.len() - 1, self.open[at].hash));
+        rest.push((page.root(), 0, page.len() - 1, self.hash_before(at)));
         while let Some((fork, low, high, hash)) = rest.pop() {
             if low == high {
                 items[low] = hash;
@@ -208,6 +208,23 @@ impl<H: Hasher> Update<'_, H> {
             rest.push((usize::from(right), fork + 1, high, right_hash));
         }
         (items, known)
+    }
+
+    /// The hash of an open page as it was before the update.
+    fn hash_before(&self, at: usize) -> Hash {
+        let mut at = at;
+        loop {
+            let open = &self.open[at];
+            match (open.hash, open.above) {
+                (Some(hash), _) => return hash,
+                (None, Some(Above { page, slot: Some((fork, side)), .. })) => {
+                    return self.open[page as usize].page().children(fork)[side];
+                }
+                // The only item of the page above has that page's hash.
+                (None, Some(Above { page, slot: None, .. })) => at = page as usize,
+                (None, None) => return Hash::default(),
+            }
+        }
     }
 
     /// Cuts a fragment into pages. The `topmost` of a tree is a page however small it is.
@@ -247,7 +264,7 @@ impl<H: Hasher> Update<'_, H> {
                 UniqueArc::new(page)
             }
         };
-        let page = self.open(page, piece.hash, None, None);
+        let page = self.open(page, Some(piece.hash), None, None);
         self.keep(page);
         page
     }
@@ -261,7 +278,9 @@ impl<H: Hasher> Update<'_, H> {
             }
         });
         // Some bytes for the prefix.
-        let mut page = UniqueArc::new(Page::with_text(text + text / 32 + 8));
+        let text = text + text / 32 + 8;
+        let mut page = self.spare.pop().unwrap_or_else(|| UniqueArc::new(Page::with_text(text)));
+        page.reserve_text(text);
         // The inner nodes of the page in key order: their ranks are their places in the page.
         let mut forks = Vec::with_capacity(ITEMS_MAX);
         let mut first = None;
@@ -296,7 +315,7 @@ impl<H: Hasher> Update<'_, H> {
             );
         }
         page.finish(rank(top), first.unwrap_or_default());
-        let hash = shape.hash(fragment, Child::Fork(top)).unwrap_or_default();
+        let hash = shape.hash(fragment, Child::Fork(top));
         let at = self.open(page, hash, None, None);
         let level = self.adopt(at);
         let mut rest = Vec::with_capacity(ITEMS_MAX);

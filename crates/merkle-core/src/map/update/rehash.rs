@@ -101,7 +101,7 @@ impl<H: Hasher> Update<'_, H> {
                                 let slot = (usize::from(fork), usize::from(side));
                                 open.page_mut().set_child(slot, *hash);
                             }
-                            None => open.hash = *hash,
+                            None => open.hash = Some(*hash),
                         }
                     }
                 }
@@ -121,7 +121,7 @@ impl<H: Hasher> Update<'_, H> {
         match outcome {
             Outcome::Page(top) => {
                 let open = &mut self.open[*top as usize];
-                (open.page.take().map(UniqueArc::shareable), open.hash)
+                (open.page.take().map(UniqueArc::shareable), open.hash.unwrap_or_default())
             }
             _ => (None, self.hasher.empty()),
         }
@@ -140,9 +140,11 @@ impl<H: Hasher> Update<'_, H> {
         };
         let Some(page) = open.page.take() else { return };
         let open = &mut self.open[above.page as usize];
-        match above.slot {
-            Some(slot) => open.page_mut().set_child(slot, hash),
-            None => open.hash = hash,
+        match (above.slot, hash) {
+            (Some(slot), Some(hash)) => open.page_mut().set_child(slot, hash),
+            (None, Some(_)) => open.hash = hash,
+            // Nothing has changed below.
+            (_, None) => {}
         }
         open.page_mut()
             .put_page(usize::from(above.item), page.shareable());
