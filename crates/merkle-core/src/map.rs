@@ -40,6 +40,12 @@ pub struct Map<H = Sha256> {
     len: u64,
 }
 
+impl<H: Hasher + Default> Default for Map<H> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<H: Hasher + Default> Map<H> {
     /// A map without entries.
     #[must_use]

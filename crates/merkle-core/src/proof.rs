@@ -196,8 +196,11 @@ impl Proof {
         if let [leaf] = &self.leaves[..] {
             return alloc::vec![hasher.leaf(self.key(leaf), &self.value(leaf).hash(hasher))];
         }
-        let values: Vec<&[u8]> =
-            self.leaves.iter().map(|leaf| &self.text[leaf.value..leaf.end]).collect();
+        let values: Vec<&[u8]> = self
+            .leaves
+            .iter()
+            .map(|leaf| &self.text[leaf.value..leaf.end])
+            .collect();
         let mut hashes = alloc::vec![Hash::default(); self.leaves.len()];
         hasher.value_many(&values, &mut hashes);
         let leaves: Vec<(&[u8], Hash)> = (self.leaves.iter().zip(&hashes))
@@ -242,7 +245,9 @@ impl Proof {
         for (at, node) in self.nodes.iter().enumerate().rev() {
             let height = match (node, &mut done) {
                 (Node::Inner, done) => {
-                    let (Some(left), Some(right)) = (done.pop(), done.pop()) else { continue };
+                    let (Some(left), Some(right)) = (done.pop(), done.pop()) else {
+                        continue;
+                    };
                     let height = left.1.max(right.1);
                     if levels.len() <= height {
                         levels.resize_with(height + 1, Vec::new);
@@ -261,7 +266,11 @@ impl Proof {
         let mut hashed: Vec<Hash> = Vec::new();
         for level in levels {
             nodes.clear();
-            nodes.extend(level.iter().map(|[at, right]| [hashes[at + 1], hashes[*right]]));
+            nodes.extend(
+                level
+                    .iter()
+                    .map(|[at, right]| [hashes[at + 1], hashes[*right]]),
+            );
             hashed.resize(nodes.len(), Hash::default());
             hasher.inner_many(&nodes, &mut hashed);
             for ([at, _], hash) in level.iter().zip(&hashed) {

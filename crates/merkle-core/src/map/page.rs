@@ -185,10 +185,15 @@ impl Page {
     /// Bytes of text that `item` takes.
     pub(crate) fn text_bytes(&self, item: usize) -> usize {
         let [key, value] = match self.items[item] {
-            Item::Leaf { key, value: Held::Inline(value) | Held::Digest(value) } => [key, value],
-            Item::Leaf { key: span, value: Held::Beside } | Item::Stub { prefix: span, .. } => {
-                [span, Span::default()]
+            Item::Leaf {
+                key,
+                value: Held::Inline(value) | Held::Digest(value),
+            } => [key, value],
+            Item::Leaf {
+                key: span,
+                value: Held::Beside,
             }
+            | Item::Stub { prefix: span, .. } => [span, Span::default()],
             Item::Page | Item::Open(_) => [Span::default(); 2],
         };
         usize::from(key.len) + usize::from(value.len)

@@ -177,16 +177,19 @@ impl<'b, H: Hasher> Update<'b, H> {
         for (changes, hashes) in changes.zip(self.leaf_hashes.chunks_mut(HASHED_TOGETHER)) {
             values.clear();
             values.extend(
-                changes.iter().map(|(_, change)| change.and_then(Value::bytes).unwrap_or_default()),
+                changes
+                    .iter()
+                    .map(|(_, change)| change.and_then(Value::bytes).unwrap_or_default()),
             );
-            self.hasher.value_many(&values, &mut digests[..changes.len()]);
+            self.hasher
+                .value_many(&values, &mut digests[..changes.len()]);
             leaves.clear();
-            leaves.extend(changes.iter().zip(&digests).map(|((key, change), digest)| {
-                match change {
+            leaves.extend(changes.iter().zip(&digests).map(
+                |((key, change), digest)| match change {
                     Some(Value::Digest { hash, .. }) => (*key, *hash),
                     _ => (*key, *digest),
-                }
-            }));
+                },
+            ));
             self.hasher.leaf_many(&leaves, hashes);
         }
     }
@@ -340,7 +343,11 @@ impl<'b, H: Hasher> Update<'b, H> {
         let Some(below) = self.open[at].page_mut().take_page(item, number_below) else {
             return;
         };
-        let above = Above { page: number(at), item: small(item), slot };
+        let above = Above {
+            page: number(at),
+            item: small(item),
+            slot,
+        };
         self.open(unique(below), None, Some(above), Some((change, change)));
     }
 
@@ -348,7 +355,13 @@ impl<'b, H: Hasher> Update<'b, H> {
     /// Answers with the item's slot.
     fn note(&mut self, at: usize, item: usize) -> Option<Slot> {
         let Self { open, noted, .. } = self;
-        let Open { page, touched, forks, noted: range, .. } = &mut open[at];
+        let Open {
+            page,
+            touched,
+            forks,
+            noted: range,
+            ..
+        } = &mut open[at];
         *touched |= 1 << item;
         if range.start == range.end {
             *range = noted.len()..noted.len();
@@ -357,7 +370,12 @@ impl<'b, H: Hasher> Update<'b, H> {
         page.as_deref()?.path(item, |fork, side| {
             if *forks >> fork & 1 == 0 {
                 *forks |= 1 << fork;
-                noted.push(Job { page: number(at), fork: small(fork), depth, slot: slot.map(Job::above) });
+                noted.push(Job {
+                    page: number(at),
+                    fork: small(fork),
+                    depth,
+                    slot: slot.map(Job::above),
+                });
             }
             slot = Some((fork, side));
             depth += 1;
@@ -408,7 +426,9 @@ impl<'b, H: Hasher> Update<'b, H> {
                 Outcome::Gone => What::Remove,
                 Outcome::Loose(fragment) => What::Replace(fragment),
             };
-            self.open[above.page as usize].edits.push(Edit { item, what });
+            self.open[above.page as usize]
+                .edits
+                .push(Edit { item, what });
         }
         unreachable!("the topmost page hangs nowhere")
     }

@@ -47,7 +47,11 @@ fn prove_present(top: map::Node<'_>, key: &[u8]) -> Option<Proof> {
     let mut proof = Proof::with_capacity(DEPTH_EXPECTED, 1);
     let mut behind = Vec::with_capacity(DEPTH_EXPECTED);
     let mut node = top;
-    while let Kind::Inner { bit, children: [left, right] } = node.kind() {
+    while let Kind::Inner {
+        bit,
+        children: [left, right],
+    } = node.kind()
+    {
         proof.nodes.push(Node::Inner);
         if bit.of(key) {
             proof.push_pruned(*left.hash);

@@ -27,7 +27,7 @@ impl<H: Hasher> Update<'_, H> {
             What::Insert(change) => (edit.item, change),
             What::Remove | What::Replace(_) => (edit.item, usize::MAX),
         });
-        let (item_hashes, known) = self.as_it_was(at);
+        let (hashes, known) = self.as_it_was(at);
         let mut fragment = Fragment::with_capacity(items.len() + edits.len());
         // The item that the last piece comes from; none if it is new.
         let mut last: Option<usize> = None;
@@ -52,7 +52,8 @@ impl<H: Hasher> Update<'_, H> {
                 self.open[at].gone |= 1 << item;
             }
             if item < items.end && self.open[at].gone >> item & 1 == 0 {
-                let piece = self.piece(at, item, item_hashes[item]);
+                let hash = hashes.get(item).copied().unwrap_or_default();
+                let piece = self.piece(at, item, hash);
                 self.push_gap(at, &mut fragment, last, item, &known, &piece);
                 fragment.push(piece);
                 last = Some(item);
@@ -217,11 +218,23 @@ impl<H: Hasher> Update<'_, H> {
             let open = &self.open[at];
             match (open.hash, open.above) {
                 (Some(hash), _) => return hash,
-                (None, Some(Above { page, slot: Some((fork, side)), .. })) => {
+                (
+                    None,
+                    Some(Above {
+                        page,
+                        slot: Some((fork, side)),
+                        ..
+                    }),
+                ) => {
                     return self.open[page as usize].page().children(fork)[side];
                 }
                 // The only item of the page above has that page's hash.
-                (None, Some(Above { page, slot: None, .. })) => at = page as usize,
+                (
+                    None,
+                    Some(Above {
+                        page, slot: None, ..
+                    }),
+                ) => at = page as usize,
                 (None, None) => return Hash::default(),
             }
         }
@@ -279,7 +292,10 @@ impl<H: Hasher> Update<'_, H> {
         });
         // Some bytes for the prefix.
         let text = text + text / 32 + 8;
-        let mut page = self.spare.pop().unwrap_or_else(|| UniqueArc::new(Page::with_text(text)));
+        let mut page = self
+            .spare
+            .pop()
+            .unwrap_or_else(|| UniqueArc::new(Page::with_text(text)));
         page.reserve_text(text);
         // The inner nodes of the page in key order: their ranks are their places in the page.
         let mut forks = Vec::with_capacity(ITEMS_MAX);
@@ -347,9 +363,9 @@ impl<H: Hasher> Update<'_, H> {
                 let (key, value) = self.changes[*change as usize];
                 text_bytes(key, value)
             }
-            Part::Old { page, item } => {
-                self.open[*page as usize].page().text_bytes(usize::from(*item))
-            }
+            Part::Old { page, item } => self.open[*page as usize]
+                .page()
+                .text_bytes(usize::from(*item)),
             Part::Stub { subtree } => self.subtrees[*subtree as usize].prefix().len(),
             Part::Page(_) | Part::Open(_) => 0,
         }

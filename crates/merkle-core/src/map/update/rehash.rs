@@ -63,7 +63,11 @@ impl<H: Hasher> Update<'_, H> {
         for item in 0..self.open[at as usize].page().len() {
             let page = self.open[at as usize].page();
             if let Item::Open(below) = page.item(item) {
-                let above = Above { page: at, item: small(item), slot: page.slot(item) };
+                let above = Above {
+                    page: at,
+                    item: small(item),
+                    slot: page.slot(item),
+                };
                 let open = &mut self.open[below as usize];
                 open.above = Some(above);
                 if open.done {
@@ -121,7 +125,10 @@ impl<H: Hasher> Update<'_, H> {
         match outcome {
             Outcome::Page(top) => {
                 let open = &mut self.open[*top as usize];
-                (open.page.take().map(UniqueArc::shareable), open.hash.unwrap_or_default())
+                (
+                    open.page.take().map(UniqueArc::shareable),
+                    open.hash.unwrap_or_default(),
+                )
             }
             _ => (None, self.hasher.empty()),
         }
