@@ -3,6 +3,8 @@
 mod codec;
 mod prove;
 mod query;
+#[cfg(feature = "serde")]
+mod serde_form;
 mod transition;
 mod view;
 
