@@ -75,7 +75,10 @@ impl<H: Profile> Prover<'_, H> {
         let keys: Vec<_> = places.iter().map(|at| self.entries.keys()[*at]).collect();
         let proofs: Vec<_> = keys.iter().map(|key| self.map.prove(key)).collect();
         let encoded: Vec<_> = proofs.iter().map(Proof::encode).collect();
-        let theirs: Vec<_> = keys.iter().map(|key| self.nomt.prove::<H::Nomt>(key)).collect();
+        let theirs: Vec<_> = keys
+            .iter()
+            .map(|key| self.nomt.prove::<H::Nomt>(key))
+            .collect();
 
         let [made, verified, decoded, nomt] = rates([
             (PROVED, &mut || {
@@ -84,7 +87,10 @@ impl<H: Profile> Prover<'_, H> {
             }),
             (PROVED, &mut || {
                 let present = keys.iter().zip(black_box(&proofs));
-                counted(PROVED, present.filter(|(key, proof)| self.shows(key, proof)))
+                counted(
+                    PROVED,
+                    present.filter(|(key, proof)| self.shows(key, proof)),
+                )
             }),
             (PROVED, &mut || {
                 let present = keys.iter().zip(black_box(&encoded)).filter(|(key, bytes)| {
@@ -94,7 +100,10 @@ impl<H: Profile> Prover<'_, H> {
             }),
             (PROVED, &mut || {
                 let present = places.iter().zip(black_box(&theirs));
-                counted(PROVED, present.filter(|(at, proof)| self.nomt_shows(**at, proof)))
+                counted(
+                    PROVED,
+                    present.filter(|(at, proof)| self.nomt_shows(**at, proof)),
+                )
             }),
         ]);
         let goal = Goal::AtLeast(5e5);
@@ -204,7 +213,12 @@ impl<H: Profile> Prover<'_, H> {
             goal,
         };
         self.length(report, &format!("{name}_beside_entries"), "bytes/key", path);
-        self.length(report, &format!("{name}_whole"), "bytes/key", Length::of(each(whole)));
+        self.length(
+            report,
+            &format!("{name}_whole"),
+            "bytes/key",
+            Length::of(each(whole)),
+        );
     }
 
     fn transition(&self, report: &mut Report) {
@@ -232,10 +246,13 @@ impl<H: Profile> Prover<'_, H> {
                 Box::new(black_box(&batches).iter().map(prove).collect::<Vec<_>>())
             }),
             (PROVED, &mut || {
-                let applied = batches.iter().zip(black_box(&proofs)).filter(|(batch, proof)| {
-                    let view = proof.verify(&H::default(), &self.map.root());
-                    view.is_ok_and(|view| view.apply(batch).is_ok())
-                });
+                let applied = batches
+                    .iter()
+                    .zip(black_box(&proofs))
+                    .filter(|(batch, proof)| {
+                        let view = proof.verify(&H::default(), &self.map.root());
+                        view.is_ok_and(|view| view.apply(batch).is_ok())
+                    });
                 counted(PROVED / MANY, applied)
             }),
             (PROVED, &mut || {
@@ -267,23 +284,35 @@ impl<H: Profile> Prover<'_, H> {
     fn range(&self, report: &mut Report) {
         let range = RANGE.min(self.entries.len() / 2);
         let first = self.entries.len() / 3;
-        let (from, to) = (&self.entries.keys()[first], &self.entries.keys()[first + range]);
+        let (from, to) = (
+            &self.entries.keys()[first],
+            &self.entries.keys()[first + range],
+        );
         let query = Query::new().range(&from[..]..&to[..]);
         let proof = self.map.prove_query(&query);
 
         let [made, verified] = rates([
-            (range, &mut || Box::new(self.map.prove_query(black_box(&query)))),
+            (range, &mut || {
+                Box::new(self.map.prove_query(black_box(&query)))
+            }),
             (range, &mut || {
                 let view = black_box(&proof).verify(&H::default(), &self.map.root());
                 let view = view.expect("the proof is of this map");
-                let all = view.range(&from[..]..&to[..]).expect("the proof is of this range");
+                let all = view
+                    .range(&from[..]..&to[..])
+                    .expect("the proof is of this range");
                 counted(range, all)
             }),
         ]);
         report.row(&self.row("prove_range_10000", "entries/s", made));
         report.row(&self.row("verify_range_10000", "entries/s", verified));
         let ratio = proof.encode().len() as f64 / (range * ENTRY_BYTES) as f64;
-        self.length(report, "range_10000", "x leaves' bytes", Length::at_most(ratio, 2.0));
+        self.length(
+            report,
+            "range_10000",
+            "x leaves' bytes",
+            Length::at_most(ratio, 2.0),
+        );
     }
 
     /// Sets of [`MANY`] places in order, [`PROVED`] in all.
