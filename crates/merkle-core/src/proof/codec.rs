@@ -1,4 +1,4 @@
-//! The bytes of a proof. Specified in `docs/formats.md`.
+//! The bytes of a proof. Specified in `docs/formats/map.md`.
 
 use alloc::vec::Vec;
 
@@ -156,7 +156,7 @@ impl Proof {
 }
 
 /// Writes an unsigned LEB128 number, which is what protobuf calls a varint.
-fn write_number(bytes: &mut Vec<u8>, mut number: usize) {
+pub(super) fn write_number(bytes: &mut Vec<u8>, mut number: usize) {
     while number >= 0x80 {
         bytes.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
