@@ -70,7 +70,8 @@ pub(crate) fn ranges(keys: &[Vec<u8>]) -> Vec<Range<'_>> {
 pub(crate) fn entries_in<'e>(entries: &'e Entries, range: Range<'_>) -> Vec<(&'e [u8], &'e [u8])> {
     use core::ops::RangeBounds;
     let all = entries.iter().map(|(key, value)| (&key[..], &value[..]));
-    all.filter(|(key, _)| RangeBounds::<[u8]>::contains(&range, *key)).collect()
+    all.filter(|(key, _)| RangeBounds::<[u8]>::contains(&range, *key))
+        .collect()
 }
 
 pub(crate) fn is_value<H: Profiled>(found: Value<'_>, value: &[u8]) -> bool {
