@@ -108,11 +108,11 @@ class Reader:
 
     def number(self):
         number = 0
-        for place in range(5):
+        for place in range(10):
             byte = self.take(1)[0]
             number |= (byte & 0x7F) << (7 * place)
             if byte < 0x80:
-                if number >= 1 << 32 or (byte == 0 and place > 0):
+                if number >= 1 << 64 or (byte == 0 and place > 0):
                     break
                 return number
         raise Refused("Number")
@@ -121,7 +121,10 @@ class Reader:
 def decode(profile, data):
     """The nodes in pre-order, linked."""
     reader = Reader(data)
-    if reader.take(1)[0] != 1:
+    kind, version = reader.take(2)
+    if kind != ord("M"):
+        raise Refused("NotAProof")
+    if version != 1:
         raise Refused("UnknownVersion")
     count = reader.number()
     packed = reader.take((count + 3) // 4)

@@ -1,6 +1,7 @@
 //! Pages: pieces of the trie that lie together in memory and are shared between versions.
 
 use alloc::vec::Vec;
+use core::hint::select_unpredictable;
 
 use triomphe::Arc;
 
@@ -96,7 +97,8 @@ pub(crate) struct Span {
 pub(crate) type Slot = (usize, usize);
 
 impl Page {
-    pub(crate) fn new() -> Self {
+    /// A page without items, with room for so many bytes of text.
+    pub(crate) fn with_text(bytes: usize) -> Self {
         Self {
             len: 0,
             root: 0,
@@ -108,11 +110,25 @@ impl Page {
                 right: 0,
             }; ITEMS_MAX],
             items: [Item::Page; ITEMS_MAX],
-            text: Vec::new(),
+            text: Vec::with_capacity(bytes),
             hashes: [[Hash::default(); 2]; ITEMS_MAX],
             pages: Vec::new(),
             beside: Vec::new(),
         }
+    }
+
+    /// Empties the page, keeping its room.
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+        self.garbage = 0;
+        self.text.clear();
+        self.pages.clear();
+        self.beside.clear();
+    }
+
+    /// Makes room for so many more bytes of text.
+    pub(crate) fn reserve_text(&mut self, bytes: usize) {
+        self.text.reserve(bytes);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -166,6 +182,60 @@ impl Page {
         self.pages.get(item)?.as_ref()
     }
 
+    /// Bytes of text that `item` takes.
+    pub(crate) fn text_bytes(&self, item: usize) -> usize {
+        let [key, value] = match self.items[item] {
+            Item::Leaf {
+                key,
+                value: Held::Inline(value) | Held::Digest(value),
+            } => [key, value],
+            Item::Leaf {
+                key: span,
+                value: Held::Beside,
+            }
+            | Item::Stub { prefix: span, .. } => [span, Span::default()],
+            Item::Page | Item::Open(_) => [Span::default(); 2],
+        };
+        usize::from(key.len) + usize::from(value.len)
+    }
+
+    /// The page at `item`, to be changed.
+    pub(crate) fn page_mut(&mut self, item: usize) -> Option<&mut Arc<Self>> {
+        self.pages.get_mut(item)?.as_mut()
+    }
+
+    /// Whether all items are leaves.
+    pub(crate) fn is_lowest(&self) -> bool {
+        self.items[..self.len()]
+            .iter()
+            .all(|item| matches!(item, Item::Leaf { .. }))
+    }
+
+    /// The hash of `item`; none if the page has no fork, so that the hash lies above it.
+    pub(crate) fn hash(&self, item: usize) -> Option<Hash> {
+        self.slot(item).map(|(fork, side)| self.hashes[fork][side])
+    }
+
+    /// Puts a subtree known by its hash at `item`, for what is there.
+    pub(crate) fn set_stub(&mut self, item: usize, prefix: &[u8], bit: Bit) {
+        if let Item::Leaf { key, value } = self.items[item] {
+            self.garbage += key.len;
+            if let Held::Inline(span) | Held::Digest(span) = value {
+                self.garbage += span.len;
+            }
+        }
+        if let Some(page) = self.pages.get_mut(item) {
+            *page = None;
+        }
+        if let Some(value) = self.beside.get_mut(item) {
+            *value = None;
+        }
+        self.items[item] = Item::Page;
+        self.make_room();
+        let prefix = append(&mut self.text, &[prefix]);
+        self.items[item] = Item::Stub { prefix, bit };
+    }
+
     /// Takes the page at `item` out and notes its number in the update.
     pub(crate) fn take_page(&mut self, item: usize, number: u32) -> Option<Arc<Self>> {
         let page = self.pages.get_mut(item)?.take();
@@ -213,18 +283,17 @@ impl Page {
     }
 
     /// The item to which the bits of `key` lead, whether or not it holds the key.
+    ///
+    /// Which way a key goes cannot be foretold, so no branch depends on it.
     pub(crate) fn find(&self, key: &[u8]) -> usize {
         let (mut low, mut high) = (0, self.len() - 1);
         let mut at = self.root();
         while low < high {
             let fork = self.forks[at];
-            if fork.bit.of(key) {
-                low = at + 1;
-                at = usize::from(fork.right);
-            } else {
-                high = at;
-                at = usize::from(fork.left);
-            }
+            let right = fork.bit.of(key);
+            low = select_unpredictable(right, at + 1, low);
+            high = select_unpredictable(right, high, at);
+            at = usize::from(select_unpredictable(right, fork.right, fork.left));
         }
         low
     }
@@ -298,14 +367,19 @@ impl Page {
             key,
             value: Held::Beside,
         };
+        self.make_room();
+        let held = self.hold(item, value);
+        if let Item::Leaf { value, .. } = &mut self.items[item] {
+            *value = held;
+        }
+    }
+
+    /// Makes room for another key and value.
+    fn make_room(&mut self) {
         if usize::from(self.garbage) > self.text.len() / 2
             || self.text.len() + TEXT_BYTES_MAX > usize::from(u16::MAX)
         {
             self.compact();
-        }
-        let held = self.hold(item, value);
-        if let Item::Leaf { value, .. } = &mut self.items[item] {
-            *value = held;
         }
     }
 
@@ -416,6 +490,16 @@ impl Page {
         let len = self.bit().bytes_before().min(representative.len());
         self.prefix = append(&mut self.text, &[&representative[..len]]);
     }
+}
+
+/// Bytes of text that the entry takes.
+pub(crate) fn text_bytes(key: &[u8], value: Option<Value<'_>>) -> usize {
+    key.len()
+        + match value {
+            Some(Value::Bytes(bytes)) if bytes.len() <= INLINE_BYTES_MAX => bytes.len(),
+            Some(Value::Digest { reference, .. }) => Hash::LEN + reference.len(),
+            Some(Value::Bytes(_)) | None => 0,
+        }
 }
 
 /// Most that one value and its key add to a page's text.

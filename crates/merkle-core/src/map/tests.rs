@@ -1,11 +1,12 @@
-use std::{collections::BTreeMap, ops::Bound};
+use std::ops::Bound;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Blake3, Sha256};
-
-type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+use crate::{
+    Blake3, Sha256,
+    testing::{Changes, Model, apply_to_model, batch, map_of},
+};
 
 /// The specification, written as it is read: entries in key order, split at the first bit at which
 /// they differ. Slow on purpose.
@@ -65,30 +66,8 @@ fn value() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-type Changes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
-
 fn changes(len: usize) -> impl Strategy<Value = Changes> {
     proptest::collection::vec((key(), proptest::option::weighted(0.7, value())), 0..len)
-}
-
-fn batch(changes: &Changes) -> Batch<'_> {
-    let mut batch = Batch::new();
-    for (key, value) in changes {
-        match value {
-            Some(value) => batch.put(key, value).unwrap(),
-            None => batch.delete(key).unwrap(),
-        };
-    }
-    batch
-}
-
-fn apply_to_model(model: &mut Model, changes: &Changes) {
-    for (key, value) in changes {
-        match value {
-            Some(value) => model.insert(key.clone(), value.clone()),
-            None => model.remove(key),
-        };
-    }
 }
 
 fn check<H: Hasher>(hasher: &H, map: &Map<H>, model: &Model) -> Result<(), TestCaseError> {
@@ -106,16 +85,6 @@ fn pairs<'m>(
     entries: impl Iterator<Item = (&'m Vec<u8>, &'m Vec<u8>)>,
 ) -> impl Iterator<Item = (&'m [u8], Value<'m>)> {
     entries.map(|(key, value)| (&key[..], Value::Bytes(value)))
-}
-
-fn map_of<H: Hasher>(hasher: H, model: &Model) -> Map<H> {
-    let mut batch = Batch::new();
-    for (key, value) in model {
-        batch.put(key, value).unwrap();
-    }
-    let mut map = Map::with_hasher(hasher);
-    map.update(&batch);
-    map
 }
 
 fn model() -> impl Strategy<Value = Model> {
@@ -166,7 +135,7 @@ proptest! {
         let map = map_of(Sha256, &model);
         let (start, end) = (start.as_ref().map(Vec::as_slice), end.as_ref().map(Vec::as_slice));
         let expected: Vec<_> = pairs(model.iter())
-            .filter(|(key, _)| (start, end).contains(*key))
+            .filter(|(key, _)| RangeBounds::<[u8]>::contains(&(start, end), *key))
             .collect();
         prop_assert!(map.range((start, end)).eq(expected.iter().copied()));
         // From both ends in any order, until they meet.

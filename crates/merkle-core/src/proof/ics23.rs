@@ -6,8 +6,8 @@
 
 use alloc::vec::Vec;
 
-use super::{Leaf, Node, View, codec::write_number};
-use crate::{Hash, Hasher, Sha256};
+use super::{Leaf, Node, View};
+use crate::{Hash, Hasher, Sha256, uvarint};
 
 /// Most inner nodes above a leaf that all verifiers of ICS-23 take.
 const DEPTH_MAX: usize = 128;
@@ -177,6 +177,6 @@ impl View<'_, Sha256> {
 /// Writes a field of Protocol Buffers that holds bytes or a message.
 fn write_field(bytes: &mut Vec<u8>, field: u8, content: &[u8]) {
     bytes.push(field << 3 | 2);
-    write_number(bytes, content.len());
+    uvarint::push(bytes, content.len() as u64);
     bytes.extend_from_slice(content);
 }

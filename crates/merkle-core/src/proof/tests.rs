@@ -1,12 +1,10 @@
-use std::collections::BTreeMap;
-
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Batch, Blake3, Map, Sha256};
-
-type Model = BTreeMap<Vec<u8>, Vec<u8>>;
-type Changes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+use crate::{
+    Blake3, Sha256,
+    testing::{Changes, Model, batch, map_of},
+};
 
 fn key() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
@@ -24,27 +22,6 @@ fn model(len: usize) -> impl Strategy<Value = Model> {
 fn changes(len: usize) -> impl Strategy<Value = Changes> {
     let value = proptest::option::weighted(0.6, proptest::collection::vec(any::<u8>(), 0..6));
     proptest::collection::vec((key(), value), 0..len)
-}
-
-fn batch(changes: &Changes) -> Batch<'_> {
-    let mut batch = Batch::new();
-    for (key, value) in changes {
-        match value {
-            Some(value) => batch.put(key, value).unwrap(),
-            None => batch.delete(key).unwrap(),
-        };
-    }
-    batch
-}
-
-fn map_of<H: Hasher>(hasher: H, model: &Model) -> Map<H> {
-    let mut batch = Batch::new();
-    for (key, value) in model {
-        batch.put(key, value).unwrap();
-    }
-    let mut map = Map::with_hasher(hasher);
-    map.update(&batch);
-    map
 }
 
 fn through_bytes(proof: &Proof) -> Proof {
@@ -97,7 +74,7 @@ proptest! {
             let proof = through_bytes(&map.prove_query(&Query::new().range(range).prefix(&prefix)));
             let view = proof.verify(&Blake3, &map.root()).unwrap();
             let expected: Vec<_> = model.iter()
-                .filter(|(key, _)| range.contains(&key[..]))
+                .filter(|(key, _)| RangeBounds::<[u8]>::contains(&range, &key[..]))
                 .map(|(key, value)| (&key[..], Value::Bytes(value)))
                 .collect();
             prop_assert_eq!(view.range(range).unwrap().collect::<Vec<_>>(), expected);
@@ -110,7 +87,7 @@ proptest! {
             for other in ranges {
                 if let Ok(entries) = view.range(other) {
                     let found: Vec<_> = entries.map(|(key, _)| key).collect();
-                    let expected: Vec<_> = model.keys().map(Vec::as_slice).filter(|key| other.contains(key)).collect();
+                    let expected: Vec<_> = model.keys().map(Vec::as_slice).filter(|key| RangeBounds::<[u8]>::contains(&other, *key)).collect();
                     prop_assert_eq!(found, expected);
                 }
             }

@@ -115,13 +115,12 @@ pub(crate) fn judge<H: Profiled>(
         Err(error) => return Outcome::Malformed(error),
     };
     assert_eq!(proof.encode(), bytes, "one encoding for a proof");
-    let outcome = match proof.verify(&H::default(), &Hash::from_bytes(*root)) {
+    match proof.verify(&H::default(), &Hash::from_bytes(*root)) {
         Ok(view) => {
             assert_true(&view, entries, keys);
             Outcome::True
         }
         Err(ProofError::RootMismatch { .. }) => Outcome::Mismatch,
         Err(error) => panic!("{error}"),
-    };
-    outcome
+    }
 }

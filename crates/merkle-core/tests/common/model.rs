@@ -208,7 +208,7 @@ pub(crate) fn encode(tree: Option<&Tree>) -> Vec<u8> {
         };
         packed[place / 4] |= code << (2 * (place % 4));
     }
-    [vec![1], varint(nodes.len()), packed, rest].concat()
+    [vec![b'M', 1], varint(nodes.len()), packed, rest].concat()
 }
 
 /// What a proof has to reveal to show all keys from `start` to `end`: those between, and where the
