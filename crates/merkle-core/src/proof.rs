@@ -5,6 +5,8 @@ mod codec;
 mod ics23;
 mod prove;
 mod query;
+#[cfg(feature = "serde")]
+mod serde_form;
 mod transition;
 mod view;
 

@@ -1,7 +1,7 @@
 //! Pages: pieces of the trie that lie together in memory and are shared between versions.
 
 use alloc::vec::Vec;
-use core::hint::select_unpredictable;
+use core::{fmt, hint::select_unpredictable};
 
 use triomphe::Arc;
 
@@ -29,7 +29,7 @@ const INLINE_BYTES_MAX: usize = 256;
 ///
 /// INVARIANT: a page has 1 to `ITEMS_MAX` items and one fork less. The forks are the Cartesian tree
 /// of their branch positions: a fork's position lies before those below it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[repr(C)]
 pub(crate) struct Page {
     len: u8,
@@ -504,6 +504,16 @@ pub(crate) fn text_bytes(key: &[u8], value: Option<Value<'_>>) -> usize {
 
 /// Most that one value and its key add to a page's text.
 const TEXT_BYTES_MAX: usize = super::KEY_BYTES_MAX + INLINE_BYTES_MAX;
+
+/// Shows no page below: printing a deep tree must not recurse.
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let items = &self.items[..self.len()];
+        f.debug_struct("Page")
+            .field("items", &items)
+            .finish_non_exhaustive()
+    }
+}
 
 /// Dropping a deep tree must not recurse: the depth is the writer's choice.
 impl Drop for Page {

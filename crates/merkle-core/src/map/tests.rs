@@ -185,3 +185,45 @@ proptest! {
         agrees(Blake3, &batches)?;
     }
 }
+
+/// The deepest tree that keys can make: each parts from all others at a bit of its own.
+#[test]
+fn the_deepest_tree_needs_no_stack() {
+    let keys: Vec<Vec<u8>> = (0..8 * KEY_BYTES_MAX)
+        .map(|bit| {
+            let mut key = vec![0; KEY_BYTES_MAX];
+            key[bit / 8] = 0x80 >> (bit % 8);
+            key
+        })
+        .collect();
+    let work = move || {
+        let mut map = Map::with_hasher(Blake3);
+        // One by one and all at once; the latter in any order, since a batch is sorted.
+        for keys in [&keys[..64], &keys[64..]] {
+            let mut batch = Batch::new();
+            for key in keys {
+                batch.put(key, b"value").unwrap();
+            }
+            map.update(&batch);
+        }
+        let deepest = &keys[keys.len() - 1];
+        assert_eq!(map.get(deepest), Some(Value::Bytes(b"value")));
+        let before = map.clone();
+        let mut batch = Batch::new();
+        batch
+            .put(deepest, b"other")
+            .unwrap()
+            .delete(&keys[keys.len() / 2])
+            .unwrap();
+        let proof = map.prove_update(&batch);
+        map.update(&batch);
+        let proof = Proof::decode(&proof.encode()).unwrap();
+        let view = proof.verify(&Blake3, &before.root()).unwrap();
+        assert_eq!(view.apply(&batch), Ok(map.root()));
+        assert_eq!(before.diff(&map).count(), 2);
+        assert_eq!(map.iter().count(), keys.len() - 1);
+        assert!(format!("{map:?}").len() < 100_000);
+    };
+    let small_stack = std::thread::Builder::new().stack_size(128 << 10);
+    small_stack.spawn(work).unwrap().join().unwrap();
+}

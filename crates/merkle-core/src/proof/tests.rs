@@ -119,3 +119,22 @@ proptest! {
         }
     }
 }
+
+#[cfg(feature = "serde")]
+#[test]
+fn passes_through_serde_and_refuses_what_is_no_proof() {
+    let model = Model::from([(vec![1], vec![2]), (vec![3], vec![4])]);
+    let proof = map_of(Sha256, &model).prove(&[3]);
+    let json = serde_json::to_string(&proof).unwrap();
+    assert_eq!(serde_json::from_str::<Proof>(&json).unwrap(), proof);
+    for refused in [
+        "\"\"",
+        "\"AAAA\"",
+        "\"TQE\"",
+        "7",
+        "[77]",
+        &json[..json.len() - 2],
+    ] {
+        assert!(serde_json::from_str::<Proof>(refused).is_err(), "{refused}");
+    }
+}
