@@ -1,0 +1,68 @@
+//! Bytes that claim to be part of a log: never a panic, and one form of what is accepted.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use merkle_core::{
+    CompactRange, ConsistencyProof, EntryBundle, Hash, InclusionProof, Tile, TileKind, TilePlan,
+    TreeHead,
+};
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(proof) = InclusionProof::decode(bytes) {
+        assert_eq!(proof.encode(), bytes);
+        assert!(proof.hashes().len() <= InclusionProof::HASHES_MAX);
+        let head = TreeHead::new(proof.size(), proof.root_for(&Hash::default()));
+        assert!(proof.verify(&Hash::default(), &head).is_ok());
+    }
+    if let Ok(proof) = ConsistencyProof::decode(bytes) {
+        assert_eq!(proof.encode(), bytes);
+        assert!(proof.hashes().len() <= ConsistencyProof::HASHES_MAX);
+        let [old, new] =
+            [proof.old_size(), proof.new_size()].map(|size| TreeHead::new(size, Hash::default()));
+        // Two trees of one size are the same tree, empty or not.
+        let same = old.size == new.size && old.size.get() > 0;
+        assert_eq!(proof.verify(&old, &new).is_ok(), same);
+    }
+    if let Ok(mut range) = CompactRange::decode(bytes) {
+        assert_eq!(range.encode(), bytes);
+        assert_eq!(range.head().is_some(), range.begin() == 0);
+        let grows = range.append_entry(bytes).is_ok();
+        assert_eq!(range.hashes().len(), range.node_ids().count());
+        assert_eq!(CompactRange::decode(&range.encode()), Ok(range.clone()));
+        let (end, mut right) = (range.end(), CompactRange::starting_at(range.end()));
+        let grown = right.append_entry(b"").is_ok();
+        assert!(range.merge(&right).is_ok());
+        assert_eq!(range.end(), end + u64::from(grown), "after {grows}");
+    }
+    if let Ok(path) = str::from_utf8(bytes) {
+        if let Ok(tile) = path.parse::<Tile>() {
+            assert_eq!(tile.to_string(), path);
+            assert_eq!(tile.node_ids().count(), usize::from(tile.width()));
+        }
+    }
+    if let Some((width, content)) = bytes.split_first() {
+        check_contents(u16::from(*width) + 1, content);
+    }
+});
+
+/// A bundle of entries, and a tile of hashes, of this width.
+fn check_contents(width: u16, content: &[u8]) {
+    let tile = Tile::new(TileKind::Entries, 0, width).expect("1 to 256");
+    if let Ok(bundle) = EntryBundle::decode(tile, content) {
+        assert_eq!(bundle.entries().len(), usize::from(width));
+        assert_eq!(
+            EntryBundle::encode(bundle.entries()).as_deref(),
+            Ok(content)
+        );
+    }
+    let tile = Tile::new(TileKind::Hashes { level: 0 }, 0, width).expect("1 to 256");
+    if let Ok(hashes) = tile.decode(content) {
+        let mut next = hashes.iter();
+        let encoded = tile.encode(|_| next.next().copied().ok_or(()));
+        assert_eq!(encoded.as_deref(), Ok(content));
+    }
+    let head = TreeHead::new(u64::from(width).into(), Hash::default());
+    let plan = TilePlan::new(head, []).expect("nothing is asked for");
+    // Zeros are the root of nothing but the log of one leaf with that hash.
+    assert_eq!(plan.finish(&[content]).is_ok(), content == [0; Hash::LEN]);
+}
