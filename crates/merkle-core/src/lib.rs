@@ -23,8 +23,8 @@ pub use log::{
     ProvenLeaf, RangeNodes, RootPlan, TreeHead, TreeSize, log_inner_hash, log_leaf_hash,
 };
 pub use map::{
-    Batch, Difference, Differences, Entries, KEY_BYTES_MAX, KeyError, Map, REFERENCE_BYTES_MAX,
-    Value,
+    AssembleError, Batch, Difference, Differences, Entries, KEY_BYTES_MAX, KeyError, Map, Missing,
+    PartialMap, REFERENCE_BYTES_MAX, Subtree, SubtreeDecodeError, SupplyError, Value,
 };
 #[cfg(feature = "note")]
 pub use note::{

@@ -6,13 +6,17 @@ mod diff;
 mod fragment;
 mod node;
 mod page;
+mod partial;
 mod range;
+mod subtree;
 mod tree;
 mod update;
 
 pub use batch::{Batch, KeyError, Value};
 pub use diff::{Difference, Differences};
+pub use partial::{AssembleError, Missing, PartialMap, SupplyError};
 pub use range::Entries;
+pub use subtree::{Subtree, SubtreeDecodeError};
 
 use core::ops::RangeBounds;
 
@@ -119,6 +123,42 @@ impl<H: Hasher> Map<H> {
     pub fn update(&mut self, batch: &Batch<'_>) {
         let tally = self.tree.update(batch);
         self.len = self.len + tally.added - tally.removed;
+    }
+
+    /// Applies `batch` in place, its two halves by two closures that may run at the same time.
+    ///
+    /// `both` is given the closures and calls each once, on two threads or one after the other.
+    /// The result is that of [`update`](Self::update); where the batch or the map has no two
+    /// halves, `both` is not called.
+    ///
+    /// # Panics
+    ///
+    /// Only if `both` does; the map is empty then.
+    ///
+    /// ```
+    /// use merkle_core::{Batch, Map, Sha256};
+    ///
+    /// let mut batch = Batch::new();
+    /// batch.put(b"alice", b"900")?.put(b"bob", b"100")?;
+    /// let mut map = Map::<Sha256>::new();
+    /// map.update(&batch);
+    ///
+    /// map.update_in_halves(&batch, |left, right| {
+    ///     std::thread::scope(|threads| {
+    ///         threads.spawn(left);
+    ///         right();
+    ///     });
+    /// });
+    /// # Ok::<(), merkle_core::KeyError>(())
+    /// ```
+    pub fn update_in_halves(
+        &mut self,
+        batch: &Batch<'_>,
+        both: impl FnOnce(&mut (dyn FnMut() + Send), &mut (dyn FnMut() + Send)),
+    ) {
+        let len = core::mem::take(&mut self.len);
+        let tally = self.tree.update_in_halves(batch, both);
+        self.len = len + tally.added - tally.removed;
     }
 
     /// The map with `batch` applied; this one stays as it is.

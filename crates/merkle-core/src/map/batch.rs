@@ -1,6 +1,6 @@
 //! What is to be written: a batch of changes.
 
-use alloc::vec::Vec;
+use alloc::{borrow::Cow, vec::Vec};
 
 use super::{KEY_BYTES_MAX, REFERENCE_BYTES_MAX};
 use crate::Hash;
@@ -152,9 +152,9 @@ impl<'a> Batch<'a> {
     }
 
     /// The changes in key order, one a key.
-    pub(crate) fn sorted(&self) -> Vec<(&'a [u8], Change<'a>)> {
+    pub(crate) fn sorted(&self) -> Cow<'_, [(&'a [u8], Change<'a>)]> {
         if self.changes.is_sorted_by(|(a, _), (b, _)| a < b) {
-            return self.changes.clone();
+            return Cow::Borrowed(&self.changes);
         }
         // Sorting by the first eight bytes, then by key, then by call: most comparisons touch
         let mut order: Vec<(u64, usize)> = self
@@ -177,7 +177,7 @@ impl<'a> Batch<'a> {
                 _ => sorted.push((key, change)),
             }
         }
-        sorted
+        Cow::Owned(sorted)
     }
 }
 

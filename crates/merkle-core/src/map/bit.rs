@@ -36,6 +36,18 @@ impl Bit {
             .is_some_and(|&byte| (u16::from(byte) | 0x100) >> (8 - offset) & 1 == 1)
     }
 
+    /// The place as two bytes.
+    pub(crate) fn to_be_bytes(self) -> [u8; 2] {
+        self.0.to_be_bytes()
+    }
+
+    /// Reads what `to_be_bytes` wrote; none for what is no place.
+    pub(crate) fn from_be_bytes(bytes: [u8; 2]) -> Option<Self> {
+        let bit = Self(u16::from_be_bytes(bytes));
+        let is_place = bit.0 & 0xf <= 8 && usize::from(bit.0 >> 4) < super::KEY_BYTES_MAX;
+        (is_place || bit == Self::END).then_some(bit)
+    }
+
     /// How many bytes of a key decide all places before this one.
     pub(crate) fn bytes_before(self) -> usize {
         usize::from(self.0 >> 4) + usize::from(self.0 & 0xf != 0)

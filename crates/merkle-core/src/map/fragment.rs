@@ -37,6 +37,8 @@ pub(crate) enum Part {
     Old { page: u32, item: u8 },
     /// The leaf that this change writes.
     New { change: u32 },
+    /// A subtree of which only the hash is known: its number in a tree under assembly.
+    Stub { subtree: u32 },
     /// A page that the update does not touch.
     Page(Arc<Page>),
     /// An open page.
@@ -61,6 +63,14 @@ pub(crate) struct Known {
 }
 
 impl Fragment {
+    pub(crate) fn with_capacity(pieces: usize) -> Self {
+        Self {
+            pieces: Vec::with_capacity(pieces),
+            gaps: Vec::with_capacity(pieces),
+            known: Vec::with_capacity(pieces.min(super::page::ITEMS_MAX)),
+        }
+    }
+
     pub(crate) fn push(&mut self, piece: Piece) {
         self.pieces.push(piece);
     }
@@ -85,6 +95,41 @@ impl Fragment {
             let known = known.get(gap.known as usize).copied();
             self.push_gap(gap.bit, known);
         }
+    }
+
+    /// What is left at its top once its lower parts are pages: a smaller self.
+    pub(crate) fn into_top(mut self, shape: &Shape) -> Self {
+        let mut top = Self::default();
+        shape.walk(shape.root, |child| match child {
+            Child::Fork(fork) => {
+                let node = shape.nodes[fork];
+                let known = self.known(fork).filter(|_| node.clean).map(|known| Known {
+                    hash: known.hash,
+                    left: u32::from(shape.weight(shape.child(fork, 0))),
+                    right: u32::from(shape.weight(shape.child(fork, 1))),
+                });
+                top.push_gap(self.gaps[fork].bit, known);
+            }
+            Child::Piece(piece) => {
+                let Piece { part, hash, dirty } = &mut self.pieces[piece];
+                let part = core::mem::replace(part, Part::Open(NONE));
+                top.push(Piece {
+                    part,
+                    hash: *hash,
+                    dirty: *dirty,
+                });
+            }
+            Child::Cut { page, .. } => {
+                let hash = shape.hash(&self, child);
+                let dirty = hash.is_none();
+                top.push(Piece {
+                    part: Part::Open(page),
+                    hash: hash.unwrap_or_default(),
+                    dirty,
+                });
+            }
+        });
+        top
     }
 
     fn known(&self, gap: usize) -> Option<Known> {
@@ -260,44 +305,6 @@ impl Shape {
             next = self.child(fork, 1);
         }
     }
-}
-
-/// What is left at the top of `fragment` once its lower parts are pages: a smaller fragment.
-pub(crate) fn top(mut fragment: Fragment, shape: &Shape) -> Fragment {
-    let mut top = Fragment::default();
-    shape.walk(shape.root, |child| match child {
-        Child::Fork(fork) => {
-            let node = shape.nodes[fork];
-            let known = fragment
-                .known(fork)
-                .filter(|_| node.clean)
-                .map(|known| Known {
-                    hash: known.hash,
-                    left: u32::from(shape.weight(shape.child(fork, 0))),
-                    right: u32::from(shape.weight(shape.child(fork, 1))),
-                });
-            top.push_gap(fragment.gaps[fork].bit, known);
-        }
-        Child::Piece(piece) => {
-            let Piece { part, hash, dirty } = &mut fragment.pieces[piece];
-            let part = core::mem::replace(part, Part::Open(NONE));
-            top.push(Piece {
-                part,
-                hash: *hash,
-                dirty: *dirty,
-            });
-        }
-        Child::Cut { page, .. } => {
-            let hash = shape.hash(&fragment, child);
-            let dirty = hash.is_none();
-            top.push(Piece {
-                part: Part::Open(page),
-                hash: hash.unwrap_or_default(),
-                dirty,
-            });
-        }
-    });
-    top
 }
 
 /// INVARIANT: a fragment has fewer pieces than the process has bytes of address space for them;

@@ -166,6 +166,43 @@ impl Page {
         self.pages.get(item)?.as_ref()
     }
 
+    /// The page at `item`, to be changed.
+    pub(crate) fn page_mut(&mut self, item: usize) -> Option<&mut Arc<Self>> {
+        self.pages.get_mut(item)?.as_mut()
+    }
+
+    /// Whether all items are leaves.
+    pub(crate) fn is_lowest(&self) -> bool {
+        self.items[..self.len()]
+            .iter()
+            .all(|item| matches!(item, Item::Leaf { .. }))
+    }
+
+    /// The hash of `item`; none if the page has no fork, so that the hash lies above it.
+    pub(crate) fn hash(&self, item: usize) -> Option<Hash> {
+        self.slot(item).map(|(fork, side)| self.hashes[fork][side])
+    }
+
+    /// Puts a subtree known by its hash at `item`, for what is there.
+    pub(crate) fn set_stub(&mut self, item: usize, prefix: &[u8], bit: Bit) {
+        if let Item::Leaf { key, value } = self.items[item] {
+            self.garbage += key.len;
+            if let Held::Inline(span) | Held::Digest(span) = value {
+                self.garbage += span.len;
+            }
+        }
+        if let Some(page) = self.pages.get_mut(item) {
+            *page = None;
+        }
+        if let Some(value) = self.beside.get_mut(item) {
+            *value = None;
+        }
+        self.items[item] = Item::Page;
+        self.make_room();
+        let prefix = append(&mut self.text, &[prefix]);
+        self.items[item] = Item::Stub { prefix, bit };
+    }
+
     /// Takes the page at `item` out and notes its number in the update.
     pub(crate) fn take_page(&mut self, item: usize, number: u32) -> Option<Arc<Self>> {
         let page = self.pages.get_mut(item)?.take();
@@ -298,14 +335,19 @@ impl Page {
             key,
             value: Held::Beside,
         };
+        self.make_room();
+        let held = self.hold(item, value);
+        if let Item::Leaf { value, .. } = &mut self.items[item] {
+            *value = held;
+        }
+    }
+
+    /// Makes room for another key and value.
+    fn make_room(&mut self) {
         if usize::from(self.garbage) > self.text.len() / 2
             || self.text.len() + TEXT_BYTES_MAX > usize::from(u16::MAX)
         {
             self.compact();
-        }
-        let held = self.hold(item, value);
-        if let Item::Leaf { value, .. } = &mut self.items[item] {
-            *value = held;
         }
     }
 

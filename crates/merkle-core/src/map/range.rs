@@ -116,7 +116,7 @@ impl<'t> Walk<'t> {
         }
     }
 
-    fn step(&mut self, end: usize, range: &KeyRange<'_>) -> Option<Node<'t>> {
+    pub(crate) fn step(&mut self, end: usize, range: &KeyRange<'_>) -> Option<Node<'t>> {
         loop {
             let node = self.ends[end].pop()?;
             if let Kind::Inner { children, .. } = node.kind() {

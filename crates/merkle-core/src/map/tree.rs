@@ -3,11 +3,12 @@
 use triomphe::Arc;
 
 use super::{
-    batch::{Batch, Value},
+    batch::{Batch, Change, Value},
     bit::Bit,
     node::Node,
     page::{Item, Page},
-    update::{Tally, update},
+    subtree::Subtree,
+    update::{Tally, Top, join, split, update},
 };
 use crate::{Hash, Hasher};
 
@@ -57,6 +58,50 @@ impl<H: Hasher> Tree<H> {
         }
     }
 
+    /// Whether `subtree` is in memory, as a page of leaves or as a leaf of its own.
+    pub(crate) fn has_in_memory(&self, subtree: &Subtree) -> bool {
+        let Some(mut page) = self.top.as_deref() else {
+            return false;
+        };
+        let mut hash = self.root;
+        loop {
+            let is_whole = page.bit() == subtree.bit && page.is_lowest();
+            let item = page.find(subtree.prefix());
+            hash = if is_whole {
+                hash
+            } else {
+                page.hash(item).unwrap_or(hash)
+            };
+            let prefix = match (page.page(item), page.item(item)) {
+                (Some(below), _) => {
+                    page = below;
+                    continue;
+                }
+                _ if is_whole => page.prefix(),
+                (_, Item::Leaf { key, .. }) if subtree.bit == Bit::END => page.text(key),
+                _ => return false,
+            };
+            return prefix == subtree.prefix() && hash == subtree.hash();
+        }
+    }
+
+    /// Changes the item that stands for `subtree`, in a page that is ours alone.
+    pub(crate) fn change_item(&mut self, subtree: &Subtree, change: impl FnOnce(&mut Page, usize)) {
+        let mut place = self.top.as_mut();
+        while let Some(page) = place {
+            let page: &mut Page = Arc::make_unique(page);
+            let item = page.find(subtree.prefix());
+            if page
+                .page(item)
+                .is_none_or(|below| below.bit() >= subtree.bit)
+            {
+                change(page, item);
+                return;
+            }
+            place = page.page_mut(item);
+        }
+    }
+
     /// The topmost node.
     pub(crate) fn node(&self) -> Option<Node<'_>> {
         self.top.as_deref().map(|page| Node::top(page, &self.root))
@@ -67,12 +112,81 @@ impl<H: Hasher> Tree<H> {
     pub(crate) fn update(&mut self, batch: &Batch<'_>) -> Tally {
         let mut tally = Tally::default();
         for changes in batch.sorted().chunks(CHANGES_MAX) {
-            let (top, root, part) = update(&self.hasher, self.top.take(), self.root, changes);
-            self.top = top;
-            self.root = root;
+            let (top, part) = update(&self.hasher, (self.top.take(), self.root), changes);
+            (self.top, self.root) = top;
             tally.added += part.added;
             tally.removed += part.removed;
         }
         tally
+    }
+
+    /// Applies `batch`, each half of the tree in a closure of its own.
+    pub(crate) fn update_in_halves(
+        &mut self,
+        batch: &Batch<'_>,
+        both: impl FnOnce(&mut (dyn FnMut() + Send), &mut (dyn FnMut() + Send)),
+    ) -> Tally {
+        let changes = batch.sorted();
+        let Some(middle) = self.middle(&changes) else {
+            return self.update(batch);
+        };
+        let root = core::mem::replace(&mut self.root, self.hasher.empty());
+        let [left, right] = match split(&self.hasher, (self.top.take(), root)) {
+            Ok(halves) => halves,
+            Err(top) => {
+                (self.top, self.root) = top;
+                return self.update(batch);
+            }
+        };
+        let (left_changes, right_changes) = changes.split_at(middle);
+        let mut left = Half::Before(left);
+        let mut right = Half::Before(right);
+        both(&mut || left.update(&self.hasher, left_changes), &mut || {
+            right.update(&self.hasher, right_changes);
+        });
+        let halves = [(left, left_changes), (right, right_changes)]
+            .map(|(half, changes)| half.into_after(&self.hasher, changes));
+        let tally = Tally {
+            added: halves[0].1.added + halves[1].1.added,
+            removed: halves[0].1.removed + halves[1].1.removed,
+        };
+        (self.top, self.root) = join(&self.hasher, halves.map(|(top, _)| top));
+        tally
+    }
+
+    /// How many of the changes belong left of the topmost inner node; none if one belongs to
+    /// neither side.
+    fn middle(&self, changes: &[(&[u8], Change<'_>)]) -> Option<usize> {
+        let top = self.top.as_deref()?;
+        let [first, last] = [changes.first()?, changes.last()?];
+        let agrees =
+            |key: &[u8]| Bit::between(key, top.prefix()).is_none_or(|apart| apart >= top.bit());
+        let has_halves = top.len() > 1 && agrees(first.0) && agrees(last.0);
+        has_halves.then(|| changes.partition_point(|(key, _)| !top.bit().of(key)))
+    }
+}
+
+/// Half a tree, before or after its update.
+enum Half {
+    Before(Top),
+    After(Top, Tally),
+}
+
+impl Half {
+    /// Updates the half, once.
+    fn update<H: Hasher>(&mut self, hasher: &H, changes: &[(&[u8], Change<'_>)]) {
+        if let Self::Before(top) = self {
+            let top = core::mem::replace(top, (None, hasher.empty()));
+            let (top, tally) = update(hasher, top, changes);
+            *self = Self::After(top, tally);
+        }
+    }
+
+    /// The updated half, whether or not that was done before.
+    fn into_after<H: Hasher>(self, hasher: &H, changes: &[(&[u8], Change<'_>)]) -> (Top, Tally) {
+        match self {
+            Self::Before(top) => update(hasher, top, changes),
+            Self::After(top, tally) => (top, tally),
+        }
     }
 }

@@ -52,7 +52,7 @@ pub(crate) fn prove_update<'t, H: Hasher>(
     };
     let mut missing = Vec::new();
     let mut nodes = Vec::new();
-    for (key, change) in batch.sorted() {
+    for &(key, change) in batch.sorted().iter() {
         let standing = Standing::of(key, top);
         nodes.extend(standing.neighbours(key).into_iter().flatten());
         if let (Some(apart), Some(_)) = (standing.apart, change) {

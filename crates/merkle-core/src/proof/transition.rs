@@ -90,7 +90,7 @@ impl<H: Hasher> View<'_, H> {
         let mut hashes: Vec<_> = proof.hashes(&self.hasher).into_iter().map(Some).collect();
         // For each new leaf its change, key and hash, and the old leaf before which it comes.
         let mut inserts: Vec<(usize, &[u8], Hash, usize)> = Vec::new();
-        for (change, (key, value)) in batch.sorted().into_iter().enumerate() {
+        for (change, &(key, value)) in batch.sorted().iter().enumerate() {
             let hash = value.map(|value| self.hasher.leaf(key, &value.hash(&self.hasher)));
             match proof
                 .leaves

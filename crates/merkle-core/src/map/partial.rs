@@ -1,0 +1,365 @@
+//! A map some of whose subtrees are outside memory.
+
+use alloc::{vec, vec::Vec};
+use core::ops::RangeBounds;
+
+use triomphe::Arc;
+
+use super::{
+    KeyRange, Map,
+    batch::{Batch, Value},
+    bit::Bit,
+    node::{Kind, Node},
+    page::{Item, Page},
+    range::{Entries, Walk},
+    subtree::Subtree,
+    tree::Tree,
+    update::{assemble, update},
+};
+use crate::{Hash, Hasher, Proof, Query, Sha256, proof};
+
+/// An ordered authenticated map of which some subtrees are known only by their hash.
+///
+/// It is what storage drives: the upper part of the tree stays in memory, the subtrees below it
+/// are fetched when they are needed and let go when memory runs short. Nothing here reads or
+/// writes. An operation that needs a subtree that is not there changes nothing and says which
+/// ([`Missing`]); the caller fetches its entries, [supplies](Self::supply) them, which checks them
+/// against the hash, and asks again.
+///
+/// ```
+/// use merkle_core::{Batch, Map, PartialMap, Sha256, Value};
+///
+/// let keys: Vec<_> = (0..1000_u32).map(u32::to_be_bytes).collect();
+/// let mut batch = Batch::new();
+/// for key in &keys {
+///     batch.put(key, b"1")?;
+/// }
+/// let mut map = Map::<Sha256>::new();
+/// map.update(&batch);
+///
+/// let mut map = PartialMap::from(map);
+/// let subtree = map.subtrees().remove(0);
+/// map.evict(&subtree);
+/// let missing = map.get(&keys[0]).unwrap_err();
+/// assert_eq!(missing.subtrees, [subtree]);
+///
+/// let mut fetched = Batch::new();
+/// for key in keys.iter().filter(|key| missing.subtrees[0].contains(&key[..])) {
+///     fetched.put(key, b"1")?;
+/// }
+/// map.supply(&missing.subtrees[0], &fetched)?;
+/// assert_eq!(map.get(&keys[0])?, Some(Value::Bytes(b"1")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct PartialMap<H = Sha256> {
+    tree: Tree<H>,
+}
+
+/// An operation needs subtrees that are not in memory; nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} subtrees are not in memory", subtrees.len())]
+#[non_exhaustive]
+pub struct Missing {
+    /// The subtrees, in key order, each once. There may be more once these are there.
+    pub subtrees: Vec<Subtree>,
+}
+
+/// Why a subtree was not taken; nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SupplyError {
+    /// The map knows no such subtree outside memory: it is there already, or has changed.
+    #[error("no such subtree is missing")]
+    NotMissing,
+    /// The entries do not have the subtree's hash: stored data was damaged.
+    #[error("the entries have the hash {computed}, the subtree has {expected}")]
+    HashMismatch {
+        /// The hash that the map knows.
+        expected: Hash,
+        /// The hash of what was supplied.
+        computed: Hash,
+    },
+    /// An entry does not belong to the subtree, or is a deletion.
+    #[error("entry {entry} does not belong to the subtree")]
+    Misplaced {
+        /// Its place among the entries in key order, counted from 0.
+        entry: usize,
+    },
+}
+
+/// Why subtrees do not make up a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AssembleError {
+    /// A subtree does not lie behind the one before it.
+    #[error("subtree {subtree} overlaps the one before it or is out of order")]
+    Disorder {
+        /// Its place, counted from 0.
+        subtree: usize,
+    },
+    /// Together they have another root.
+    #[error("the subtrees have the root {computed}, not {expected}")]
+    RootMismatch {
+        /// The root that was asked for.
+        expected: Hash,
+        /// The root that the subtrees have.
+        computed: Hash,
+    },
+}
+
+impl<H: Hasher> PartialMap<H> {
+    /// A map with the root `root` whose entries all lie in `subtrees`, none of them in memory.
+    ///
+    /// The hashes of the subtrees are held against `root`; their names are not part of any hash,
+    /// so whoever stores them protects them, as [`supply`](Self::supply) only checks the names of
+    /// subtrees that are fetched.
+    ///
+    /// # Errors
+    ///
+    /// [`AssembleError`].
+    pub fn assemble(hasher: H, root: Hash, subtrees: &[Subtree]) -> Result<Self, AssembleError> {
+        for (at, pair) in subtrees.windows(2).enumerate() {
+            let follows = Bit::between(pair[0].prefix(), pair[1].prefix())
+                .is_some_and(|bit| bit < pair[0].bit.min(pair[1].bit) && bit.of(pair[1].prefix()));
+            if !follows {
+                return Err(AssembleError::Disorder { subtree: at + 1 });
+            }
+        }
+        let (top, computed) = assemble(&hasher, subtrees);
+        if computed != root {
+            return Err(AssembleError::RootMismatch {
+                expected: root,
+                computed,
+            });
+        }
+        Ok(Self {
+            tree: Tree { hasher, top, root },
+        })
+    }
+
+    /// The hash that commits to every entry, in memory or not.
+    #[must_use]
+    pub fn root(&self) -> Hash {
+        self.tree.root
+    }
+
+    /// The value of `key`.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`].
+    pub fn get(&self, key: &[u8]) -> Result<Option<Value<'_>>, Missing> {
+        self.tree.get(key).map_err(|at| Missing {
+            subtrees: vec![self.stub(at)],
+        })
+    }
+
+    /// The entries whose keys lie in `keys`, in key order.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`], naming every subtree that the range needs.
+    pub fn range<'t>(&'t self, keys: impl RangeBounds<&'t [u8]>) -> Result<Entries<'t>, Missing> {
+        let range = KeyRange::new(&keys);
+        let mut walk = Walk::new(self.tree.node(), &range);
+        let mut subtrees = Vec::new();
+        while let Some(node) = walk.step(0, &range) {
+            if let Kind::Stub { prefix, bit } = node.kind() {
+                subtrees.push(Subtree::new(prefix, bit, *node.hash));
+            }
+        }
+        if subtrees.is_empty() {
+            Ok(Entries::new(self.tree.node(), range))
+        } else {
+            Err(Missing { subtrees })
+        }
+    }
+
+    /// Applies `batch` in place.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`], naming every subtree that the batch needs.
+    pub fn update(&mut self, batch: &Batch<'_>) -> Result<(), Missing> {
+        let mut subtrees: Vec<Subtree> = Vec::new();
+        for (key, _) in batch.sorted().iter() {
+            if let Err(at) = self.tree.get(key) {
+                let subtree = self.stub(at);
+                if subtrees.last() != Some(&subtree) {
+                    subtrees.push(subtree);
+                }
+            }
+        }
+        if !subtrees.is_empty() {
+            return Err(Missing { subtrees });
+        }
+        self.tree.update(batch);
+        Ok(())
+    }
+
+    /// Proves all that `query` asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`].
+    pub fn prove_query(&self, query: &Query<'_>) -> Result<Proof, Missing> {
+        proof::prove(&self.tree.hasher, self.tree.node(), query).map_err(Missing::of)
+    }
+
+    /// Proves to what root `batch` leads, with [`View::apply`](crate::View::apply).
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`].
+    pub fn prove_update(&self, batch: &Batch<'_>) -> Result<Proof, Missing> {
+        proof::prove_update(&self.tree.hasher, self.tree.node(), batch).map_err(Missing::of)
+    }
+
+    /// All subtrees into which the map is cut, in key order: each in memory as a whole or not at
+    /// all, of a few dozen entries or, where keys are uneven, of one.
+    ///
+    /// How a map is cut depends on its past. A subtree with the same name and hash holds the same
+    /// entries, whenever and wherever: who has stored it once need not store it again.
+    #[must_use]
+    pub fn subtrees(&self) -> Vec<Subtree> {
+        let mut subtrees = Vec::new();
+        let mut rest: Vec<(&Page, usize, Hash)> = Vec::new();
+        let enter = |page, hash, rest: &mut Vec<_>, subtrees: &mut Vec<Subtree>| {
+            let page: &Page = page;
+            if page.is_lowest() {
+                subtrees.push(Subtree::new(page.prefix(), page.bit(), hash));
+            } else {
+                rest.extend(
+                    (0..page.len())
+                        .rev()
+                        .map(|item| (page, item, page.hash(item).unwrap_or(hash))),
+                );
+            }
+        };
+        if let Some(top) = &self.tree.top {
+            enter(top, self.tree.root, &mut rest, &mut subtrees);
+        }
+        while let Some((page, item, hash)) = rest.pop() {
+            match (page.item(item), page.page(item)) {
+                (_, Some(below)) => enter(below, hash, &mut rest, &mut subtrees),
+                (Item::Stub { prefix, bit }, _) => {
+                    subtrees.push(Subtree::new(page.text(prefix), bit, hash));
+                }
+                (Item::Leaf { key, .. }, _) => {
+                    subtrees.push(Subtree::new(page.text(key), Bit::END, hash));
+                }
+                (Item::Page | Item::Open(_), None) => {}
+            }
+        }
+        subtrees
+    }
+
+    /// The entries of a subtree, in key order; none if it is not in memory or has changed.
+    #[must_use]
+    pub fn entries(&self, subtree: &Subtree) -> Option<Entries<'_>> {
+        let mut node = self.tree.node()?;
+        while let Kind::Inner {
+            bit,
+            children: [left, right],
+        } = node.kind()
+            && bit < subtree.bit
+        {
+            node = if bit.of(subtree.prefix()) {
+                right
+            } else {
+                left
+            };
+        }
+        let found = *node.hash == subtree.hash()
+            && node.bit() == subtree.bit
+            && subtree.contains(node.representative())
+            && !matches!(node.kind(), Kind::Stub { .. });
+        found.then(|| Entries::new(Some(node), KeyRange::new(&(..))))
+    }
+
+    /// Lets the entries of a subtree go, keeping its hash. Whether there was anything to let go.
+    ///
+    /// Memory is free once no clone of this map shares the entries any more.
+    pub fn evict(&mut self, subtree: &Subtree) -> bool {
+        if !self.tree.has_in_memory(subtree) {
+            return false;
+        }
+        let (prefix, bit) = (subtree.prefix(), subtree.bit);
+        match &mut self.tree.top {
+            Some(top) if top.is_lowest() => {
+                let mut page = Page::new();
+                page.push_stub(prefix, bit);
+                page.finish(0, prefix);
+                *top = Arc::new(page);
+            }
+            _ => self
+                .tree
+                .change_item(subtree, |page, item| page.set_stub(item, prefix, bit)),
+        }
+        true
+    }
+
+    /// Brings the entries of a subtree back, given as a batch of puts.
+    ///
+    /// # Errors
+    ///
+    /// [`SupplyError`], if the entries are not those of the subtree.
+    pub fn supply(&mut self, subtree: &Subtree, entries: &Batch<'_>) -> Result<(), SupplyError> {
+        match self.tree.get(subtree.prefix()) {
+            Err(at) if self.stub(at) == *subtree => {}
+            _ => return Err(SupplyError::NotMissing),
+        }
+        let entries = entries.sorted();
+        let belongs = |(key, value): &(&[u8], Option<_>)| value.is_some() && subtree.contains(key);
+        if let Some(entry) = entries.iter().position(|entry| !belongs(entry)) {
+            return Err(SupplyError::Misplaced { entry });
+        }
+        let ((top, computed), _) = update(
+            &self.tree.hasher,
+            (None, self.tree.hasher.empty()),
+            &entries,
+        );
+        let (Some(top), true) = (top, computed == subtree.hash()) else {
+            return Err(SupplyError::HashMismatch {
+                expected: subtree.hash(),
+                computed,
+            });
+        };
+        self.tree
+            .change_item(subtree, |page, item| page.put_page(item, top));
+        Ok(())
+    }
+
+    /// The subtree outside memory at which a search ended.
+    fn stub(&self, (page, item): (&Page, usize)) -> Subtree {
+        let hash = page.hash(item).unwrap_or(self.tree.root);
+        match page.item(item) {
+            Item::Stub { prefix, bit } => Subtree::new(page.text(prefix), bit, hash),
+            _ => Subtree::new(&[], Bit::END, hash),
+        }
+    }
+}
+
+impl Missing {
+    fn of(stubs: Vec<Node<'_>>) -> Self {
+        let mut subtrees: Vec<Subtree> = (stubs.into_iter())
+            .filter_map(|stub| match stub.kind() {
+                Kind::Stub { prefix, bit } => Some(Subtree::new(prefix, bit, *stub.hash)),
+                _ => None,
+            })
+            .collect();
+        subtrees.sort_unstable_by(|a, b| a.prefix().cmp(b.prefix()));
+        subtrees.dedup();
+        Self { subtrees }
+    }
+}
+
+impl<H: Hasher> From<Map<H>> for PartialMap<H> {
+    fn from(map: Map<H>) -> Self {
+        Self { tree: map.tree }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+type Changes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
+fn key() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        3 => proptest::collection::vec(0u8..6, 1..5),
+        3 => proptest::collection::vec(any::<u8>(), 2),
+        1 => (1usize..40).prop_map(|len| vec![0; len]),
+    ]
+}
+
+fn value() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        4 => proptest::collection::vec(any::<u8>(), 0..9),
+        1 => (250usize..300).prop_map(|len| vec![7; len]),
+    ]
+}
+
+fn changes(len: usize) -> impl Strategy<Value = Changes> {
+    proptest::collection::vec((key(), proptest::option::weighted(0.7, value())), 0..len)
+}
+
+fn batch(changes: &Changes) -> Batch<'_> {
+    let mut batch = Batch::new();
+    for (key, value) in changes {
+        match value {
+            Some(value) => batch.put(key, value).unwrap(),
+            None => batch.delete(key).unwrap(),
+        };
+    }
+    batch
+}
+
+fn map_of(model: &Model) -> Map {
+    let mut batch = Batch::new();
+    for (key, value) in model {
+        batch.put(key, value).unwrap();
+    }
+    let mut map = Map::new();
+    map.update(&batch);
+    map
+}
+
+fn supply(map: &mut PartialMap, missing: &Missing, model: &Model) {
+    assert!(!missing.subtrees.is_empty());
+    for subtree in &missing.subtrees {
+        let mut entries = Batch::new();
+        for (key, value) in model.iter().filter(|(key, _)| subtree.contains(key)) {
+            entries.put(key, value).unwrap();
+        }
+        map.supply(subtree, &entries).unwrap();
+    }
+}
+
+/// Asks until nothing is missing.
+fn with_supplies<T>(
+    map: &mut PartialMap,
+    model: &Model,
+    ask: impl Fn(&mut PartialMap) -> Result<T, Missing>,
+) -> T {
+    loop {
+        match ask(map) {
+            Ok(answer) => return answer,
+            Err(missing) => supply(map, &missing, model),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn does_what_the_whole_map_does(
+        model in proptest::collection::btree_map(key(), value(), 0..300),
+        steps in proptest::collection::vec((changes(12), any::<u64>()), 1..6),
+        through_bytes in any::<bool>(),
+    ) {
+        let mut model = model;
+        let mut whole = map_of(&model);
+        let mut partial = PartialMap::from(whole.clone());
+        for (changes, evicted) in steps {
+            for (at, subtree) in partial.subtrees().iter().enumerate() {
+                let entries = partial.entries(subtree).map(Iterator::collect::<Vec<_>>);
+                if let Some(entries) = entries {
+                    let expected = model.iter().filter(|(key, _)| subtree.contains(key));
+                    prop_assert!(entries.iter().map(|(key, _)| *key).eq(expected.map(|(key, _)| &key[..])));
+                }
+                if evicted >> (at % 64) & 1 == 1 {
+                    let was_there = partial.entries(subtree).is_some();
+                    prop_assert_eq!(partial.evict(subtree), was_there);
+                    prop_assert!(partial.entries(subtree).is_none());
+                    prop_assert!(!partial.evict(subtree));
+                }
+            }
+            if through_bytes {
+                let subtrees: Vec<_> = (partial.subtrees().iter())
+                    .map(|subtree| Subtree::decode(&subtree.encode()).unwrap())
+                    .collect();
+                partial = PartialMap::assemble(Sha256, whole.root(), &subtrees).unwrap();
+            }
+            let before = partial.clone();
+            for (key, _) in &changes {
+                if let Ok(value) = partial.get(key) {
+                    prop_assert_eq!(value, whole.get(key));
+                }
+            }
+            let batch = batch(&changes);
+            let proof = with_supplies(&mut partial.clone(), &model, |map| map.prove_update(&batch));
+            prop_assert_eq!(proof, whole.prove_update(&batch));
+            let query = Query::new().keys(changes.iter().map(|(key, _)| &key[..])).prefix(b"\x01");
+            let proof = with_supplies(&mut partial.clone(), &model, |map| map.prove_query(&query));
+            prop_assert_eq!(proof, whole.prove_query(&query));
+            with_supplies(&mut partial, &model, |map| map.update(&batch));
+            prop_assert_eq!(before.root(), whole.root());
+            whole.update(&batch);
+            for (key, value) in &changes {
+                match value {
+                    Some(value) => model.insert(key.clone(), value.clone()),
+                    None => model.remove(key),
+                };
+            }
+            prop_assert_eq!(partial.root(), whole.root());
+        }
+        let mut all = partial.clone();
+        with_supplies(&mut all, &model, |map| map.range(..).map(|_| ()));
+        prop_assert!(all.range(..).unwrap().eq(whole.iter()));
+    }
+
+    #[test]
+    fn refuses_wrong_supplies(model in proptest::collection::btree_map(key(), value(), 2..200), at in any::<prop::sample::Index>()) {
+        let mut partial = PartialMap::from(map_of(&model));
+        let subtrees = partial.subtrees();
+        let subtree = at.get(&subtrees);
+        let entries: Model = (model.iter())
+            .filter(|(key, _)| subtree.contains(key))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        let offer = |partial: &mut PartialMap, entries: &Model| {
+            let mut batch = Batch::new();
+            for (key, value) in entries {
+                batch.put(key, value).unwrap();
+            }
+            partial.supply(subtree, &batch)
+        };
+        prop_assert_eq!(offer(&mut partial, &entries), Err(SupplyError::NotMissing));
+        prop_assert!(partial.evict(subtree));
+        let mut fewer = entries.clone();
+        fewer.pop_first();
+        let refused = matches!(offer(&mut partial, &fewer), Err(SupplyError::HashMismatch { .. }));
+        prop_assert!(refused);
+        let mut other = entries.clone();
+        other.first_entry().unwrap().get_mut().push(0);
+        let refused = matches!(offer(&mut partial, &other), Err(SupplyError::HashMismatch { .. }));
+        prop_assert!(refused);
+        if let Some((key, value)) = model.iter().find(|(key, _)| !subtree.contains(key)) {
+            let mut more = entries.clone();
+            more.insert(key.clone(), value.clone());
+            let refused = matches!(offer(&mut partial, &more), Err(SupplyError::Misplaced { .. }));
+            prop_assert!(refused);
+        }
+        prop_assert_eq!(offer(&mut partial, &entries), Ok(()));
+        prop_assert_eq!(offer(&mut partial, &entries), Err(SupplyError::NotMissing));
+        prop_assert!(partial.range(..).unwrap().eq(map_of(&model).iter()));
+    }
+
+    #[test]
+    fn halves_make_a_whole(model in proptest::collection::btree_map(key(), value(), 0..200), changes in changes(60), lazy in any::<bool>()) {
+        let mut map = map_of(&model);
+        let expected = map.apply(&batch(&changes));
+        map.update_in_halves(&batch(&changes), |left, right| {
+            if !lazy {
+                std::thread::scope(|threads| {
+                    threads.spawn(left);
+                    right();
+                });
+            }
+        });
+        prop_assert_eq!(map.root(), expected.root());
+        prop_assert_eq!(map.len(), expected.len());
+        prop_assert!(map.iter().eq(expected.iter()));
+    }
+}
+
+#[test]
+fn refuses_subtrees_out_of_order() {
+    let keys: Vec<_> = (0..200_u8).map(|byte| [byte]).collect();
+    let mut batch = Batch::new();
+    for key in &keys {
+        batch.put(key, b"value").unwrap();
+    }
+    let mut map = Map::<Sha256>::new();
+    map.update(&batch);
+    let root = map.root();
+    let mut subtrees = PartialMap::from(map).subtrees();
+    assert!(PartialMap::assemble(Sha256, root, &subtrees).is_ok());
+    subtrees.swap(1, 2);
+    let refused = PartialMap::assemble(Sha256, root, &subtrees);
+    assert_eq!(refused.err(), Some(AssembleError::Disorder { subtree: 2 }));
+    subtrees.swap(1, 2);
+    subtrees.pop();
+    let refused = PartialMap::assemble(Sha256, root, &subtrees);
+    assert!(matches!(refused, Err(AssembleError::RootMismatch { .. })));
+}
