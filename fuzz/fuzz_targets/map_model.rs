@@ -39,13 +39,20 @@ fn check<H: Hasher>(hasher: H, input: &Input) {
         let (before, before_model) = versions.last().expect("the empty one").clone();
         let mut model = before_model.clone();
         change(&mut model, &changes);
-        // Half of the updates happen where an older version looks on, half in place.
-        let map = if input.steps >> step & 1 == 0 {
+        // Some updates happen where an older version looks on, some in place, some in two halves.
+        let map = if input.steps >> (2 * step) & 1 == 0 {
             before.apply(&batch(&changes))
         } else {
             let (mut map, _) = versions.pop().expect("there are as many as before");
             drop(before);
-            map.update(&batch(&changes));
+            if input.steps >> (2 * step) & 2 == 0 {
+                map.update(&batch(&changes));
+            } else {
+                map.update_in_halves(&batch(&changes), |left, right| {
+                    right();
+                    left();
+                });
+            }
             map
         };
         let keys: Vec<_> = changes.iter().map(|(key, _)| key.clone()).collect();
