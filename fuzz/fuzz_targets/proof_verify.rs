@@ -18,7 +18,7 @@ struct Input {
     mutations: Vec<Mutation>,
     probes: Vec<Key>,
     spans: Vec<Span>,
-    changes: Vec<(Key, Option<Content>)>,
+    changes: Vec<(Target, Option<Content>)>,
 }
 
 /// What the proof is made for.
@@ -28,7 +28,14 @@ enum Asked {
     Keys(Vec<Key>),
     Spans(Vec<Span>),
     Prefix(Key),
-    Update(Vec<(Key, Option<Content>)>),
+    Update(Vec<(Target, Option<Content>)>),
+}
+
+/// Where to write: one of the keys at hand, counted modulo their number, or anywhere.
+#[derive(Arbitrary, Debug)]
+enum Target {
+    Known(u8),
+    Any(Key),
 }
 
 const ENTRIES_MAX: usize = 64;
@@ -52,7 +59,6 @@ fn check<H: Hasher>(hasher: H, input: &Input) {
         .map(|(key, value)| (key, Some(value)))
         .collect();
     let map = Map::with_hasher(hasher.clone()).apply(&batch(&entries));
-    let changes = changes(&input.changes);
     let mut keys: Vec<_> = input
         .probes
         .iter()
@@ -60,6 +66,7 @@ fn check<H: Hasher>(hasher: H, input: &Input) {
         .map(Key::bytes)
         .collect();
     keys.extend(model.keys().take(PROBES_MAX).cloned());
+    let changes = changes(&input.changes, &keys);
 
     let mut tree = PrunedTree::parse(&prove(&map, input, &keys).encode());
     for edit in &input.edits {
@@ -97,13 +104,18 @@ fn prove<H: Hasher>(map: &Map<H>, input: &Input, keys: &[Vec<u8>]) -> Proof {
             map.prove_query(&spans.fold(query, |query, span| query.range(span.of(keys))))
         }
         Asked::Prefix(prefix) => map.prove_query(&query.prefix(&prefix.bytes())),
-        Asked::Update(asked) => map.prove_update(&batch(&changes(asked))),
+        Asked::Update(asked) => map.prove_update(&batch(&changes(asked, keys))),
     }
 }
 
-fn changes(changes: &[(Key, Option<Content>)]) -> Vec<Change> {
+fn changes(changes: &[(Target, Option<Content>)], keys: &[Vec<u8>]) -> Vec<Change> {
     let changes = changes.iter().take(PROBES_MAX);
+    let key = |target: &Target| match target {
+        Target::Known(place) if !keys.is_empty() => keys[usize::from(*place) % keys.len()].clone(),
+        Target::Known(place) => vec![*place],
+        Target::Any(key) => key.bytes(),
+    };
     changes
-        .map(|(key, value)| (key.bytes(), value.as_ref().map(Content::bytes)))
+        .map(|(target, value)| (key(target), value.as_ref().map(Content::bytes)))
         .collect()
 }
