@@ -35,11 +35,11 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(range.end() - end, u64::from(appended) + u64::from(merged));
         assert_eq!(CompactRange::decode(&range.encode()), Ok(range));
     }
-    if let Ok(path) = str::from_utf8(bytes) {
-        if let Ok(tile) = path.parse::<Tile>() {
-            assert_eq!(tile.to_string(), path);
-            assert_eq!(tile.node_ids().count(), usize::from(tile.width()));
-        }
+    if let Ok(path) = str::from_utf8(bytes)
+        && let Ok(tile) = path.parse::<Tile>()
+    {
+        assert_eq!(tile.to_string(), path);
+        assert_eq!(tile.node_ids().count(), usize::from(tile.width()));
     }
     if let Some((width, content)) = bytes.split_first() {
         check_contents(u16::from(*width) + 1, content);
