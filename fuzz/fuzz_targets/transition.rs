@@ -5,7 +5,7 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use merkle_core::{Map, Proof, Query, Sha256};
-use merkle_fuzz::{Change, Edit, Key, Model, PrunedTree, batch, check_view};
+use merkle_fuzz::{Change, Edit, Model, PrunedTree, batch, check_view};
 
 /// A few of 16 keys, and little that happens to them: any input is one of many small cases.
 #[derive(Arbitrary, Debug)]
@@ -22,7 +22,8 @@ enum Keys {
     Bytes,
     /// All words of up to three letters of two: prefixes of each other.
     Words,
-    Any(Box<[Key; 16]>),
+    /// The same byte 1 to 16 times: one branch in each byte.
+    Lengths,
 }
 
 impl Keys {
@@ -34,7 +35,7 @@ impl Keys {
         match self {
             Self::Bytes => (0..16).map(|place| vec![place << 4]).collect(),
             Self::Words => (2..18).map(word).collect(),
-            Self::Any(keys) => keys.iter().map(Key::bytes).collect(),
+            Self::Lengths => (1..=16).map(|len| vec![0xff; len]).collect(),
         }
     }
 }
