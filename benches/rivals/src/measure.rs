@@ -1,24 +1,43 @@
 //! Taking times so that ours and its peers can be compared.
 
+use std::any::Any;
 use std::time::Instant;
 
 /// How often each is run; the best counts, for what disturbs a run only ever slows it.
-const ROUNDS: usize = 5;
+pub(crate) const ROUNDS: usize = 5;
+
+/// Something to be measured: how many operations one call does, and the call.
+///
+/// What the call returns is dropped after the clock has stopped.
+pub(crate) type Work<'w> = (usize, &'w mut dyn FnMut() -> Box<dyn Any>);
 
 /// Operations a second of each of `works`, which all do `operations` of them a call.
 ///
 /// They take turns, so that a machine that slows down over the run slows all of them.
 pub(crate) fn per_second<const N: usize>(
     operations: usize,
-    mut works: [&mut dyn FnMut(); N],
+    works: [&mut dyn FnMut(); N],
 ) -> [f64; N] {
+    let mut works = works.map(|work| {
+        move || -> Box<dyn Any> {
+            work();
+            Box::new(())
+        }
+    });
+    rates(works.each_mut().map(|work| (operations, work as _)))
+}
+
+/// Operations a second of each of `works`, in turns like [`per_second`].
+pub(crate) fn rates<const N: usize>(mut works: [Work<'_>; N]) -> [f64; N] {
     let mut best = [f64::INFINITY; N];
     for _ in 0..ROUNDS {
-        for (work, best) in works.iter_mut().zip(&mut best) {
+        for ((_, work), best) in works.iter_mut().zip(&mut best) {
             let start = Instant::now();
-            work();
+            let result = work();
             *best = best.min(start.elapsed().as_secs_f64());
+            drop(result);
         }
     }
-    best.map(|seconds| operations as f64 / seconds)
+    let mut operations = works.iter().map(|(operations, _)| *operations as f64);
+    best.map(|seconds| operations.next().unwrap_or(f64::NAN) / seconds)
 }

@@ -19,10 +19,6 @@ pub(crate) enum Goal {
     /// More is better: a rate.
     AtLeast(f64),
     /// Less is better: a time, a size, a multiple of the floor.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the first such goal is a proof's size")
-    )]
     AtMost(f64),
 }
 
@@ -101,13 +97,13 @@ impl Row {
             .collect();
         let name = format!("{} {}", self.area, self.row);
         let (unit, ours, peers) = (self.unit, number(self.ours).to_string(), peers.join(", "));
-        format!("{name:<44} {ours:>12} {unit:<10} {goal:>14} {met:<4} {peers}")
+        format!("{name:<56} {ours:>12} {unit:<16} {goal:>12} {met:<4} {peers}")
     }
 
     /// The column names of the table.
     pub(crate) fn table_head() -> String {
         let [name, ours, unit, goal, met] = ["area row", "ours", "unit", "goal", "met"];
-        format!("{name:<44} {ours:>12} {unit:<10} {goal:>14} {met:<4} peers")
+        format!("{name:<56} {ours:>12} {unit:<16} {goal:>12} {met:<4} peers")
     }
 }
 

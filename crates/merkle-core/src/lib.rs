@@ -12,7 +12,10 @@ mod map;
 #[cfg(feature = "note")]
 mod note;
 mod proof;
+#[cfg(test)]
+mod testing;
 mod tile;
+mod uvarint;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use hash::Hash;

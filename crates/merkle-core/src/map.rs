@@ -34,10 +34,45 @@ pub const KEY_BYTES_MAX: usize = 1024;
 pub const REFERENCE_BYTES_MAX: usize = 64;
 
 /// An ordered map from keys to values with a root that commits to all of it.
+///
+/// The root depends on the entries alone, not on the order or grouping of the writes. Keys are 1 to
+/// [`KEY_BYTES_MAX`] bytes long and stand in byte order; values are any bytes. Whoever lets others
+/// choose keys should know that keys which share long prefixes make deep trees, up to
+/// 9 × [`KEY_BYTES_MAX`] inner nodes: slower, never wrong.
+///
+/// A clone is O(1) and shares its memory with the original; writing to one copies only what the
+/// write touches and leaves the other as it was. A map that shares nothing is changed in place.
+///
+/// ```
+/// use merkle_core::{Batch, Map, Sha256, Value};
+///
+/// let mut batch = Batch::new();
+/// batch.put(b"alice", b"900")?.put(b"bob", b"100")?;
+/// let mut map = Map::<Sha256>::new();
+/// map.update(&batch);
+///
+/// let mut transfer = Batch::new();
+/// transfer.put(b"alice", b"800")?.put(b"bob", b"200")?;
+/// let after = map.apply(&transfer);
+///
+/// assert_eq!(map.get(b"bob"), Some(Value::Bytes(b"100")));
+/// assert_eq!(after.get(b"bob"), Some(Value::Bytes(b"200")));
+/// assert_eq!(map.diff(&after).count(), 2);
+/// # Ok::<(), merkle_core::KeyError>(())
+/// ```
 #[derive(Clone, Debug)]
+#[doc(alias = "crit-bit")]
+#[doc(alias = "patricia")]
+#[doc(alias = "trie")]
 pub struct Map<H = Sha256> {
     tree: Tree<H>,
     len: u64,
+}
+
+impl<H: Hasher + Default> Default for Map<H> {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl<H: Hasher + Default> Map<H> {
@@ -76,50 +111,78 @@ impl<H: Hasher> Map<H> {
         self.len == 0
     }
 
-    /// The value of `key`.
+    /// The value of `key`. O(depth); hashes nothing.
     #[must_use]
     pub fn get(&self, key: &[u8]) -> Option<Value<'_>> {
         self.tree.get(key).ok()?
     }
 
-    /// All entries in key order.
+    /// All entries in key order, from either end.
+    #[must_use]
     pub fn iter(&self) -> Entries<'_> {
         self.range(..)
     }
 
-    /// The entries whose keys lie in `keys`, in key order.
+    /// The entries whose keys lie in `keys`, in key order, from either end. A range that ends
+    /// before it starts has none.
+    #[must_use]
     pub fn range<'t>(&'t self, keys: impl RangeBounds<&'t [u8]>) -> Entries<'t> {
         Entries::new(self.tree.node(), KeyRange::new(&keys))
     }
 
-    /// The entries whose keys begin with `prefix`, in key order.
+    /// The entries whose keys begin with `prefix`, in key order, from either end.
+    #[must_use]
     pub fn prefix<'t>(&'t self, prefix: &'t [u8]) -> Entries<'t> {
         Entries::new(self.tree.node(), KeyRange::prefix(prefix))
     }
 
     /// What differs between this map and `after`, in key order.
     ///
-    /// Equal subtrees are skipped by their hash: O(difference x depth).
+    /// Equal subtrees are skipped by their hash: O(difference × depth), whatever the maps' pasts.
+    #[must_use]
     pub fn diff<'t>(&'t self, after: &'t Self) -> Differences<'t> {
         Differences::new(self.tree.node(), after.tree.node())
     }
 
-    /// Proves the value of `key`, or its absence.
+    /// Proves the value of `key`, or its absence. O(depth), about 32 bytes for each inner node above
+    /// the leaf; hashes nothing if the key is there.
+    #[must_use]
     pub fn prove(&self, key: &[u8]) -> Proof {
         self.prove_query(&Query::new().key(key))
     }
 
-    /// Proves all that `query` asks for.
+    /// Proves all that `query` asks for, in one proof.
+    #[must_use]
     pub fn prove_query(&self, query: &Query<'_>) -> Proof {
         proof::prove(&self.tree.hasher, self.tree.node(), query).unwrap_or_default()
     }
 
-    /// Proves to what root `batch` leads, with [`View::apply`](crate::View::apply).
+    /// Proves to what root `batch` leads: with it, [`View::apply`](crate::View::apply) computes the
+    /// root after the batch from the root before it, without the map.
+    ///
+    /// ```
+    /// use merkle_core::{Batch, Map, Sha256};
+    ///
+    /// let mut batch = Batch::new();
+    /// batch.put(b"alice", b"900")?.put(b"bob", b"100")?;
+    /// let mut map = Map::<Sha256>::new();
+    /// map.update(&batch);
+    ///
+    /// let mut transfer = Batch::new();
+    /// transfer.put(b"alice", b"800")?.put(b"bob", b"150")?.put(b"carol", b"50")?;
+    /// let proof = map.prove_update(&transfer);
+    ///
+    /// let view = proof.verify(&Sha256, &map.root())?;
+    /// assert_eq!(view.apply(&transfer)?, map.apply(&transfer).root());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
     pub fn prove_update(&self, batch: &Batch<'_>) -> Proof {
         proof::prove_update(&self.tree.hasher, self.tree.node(), batch).unwrap_or_default()
     }
 
-    /// Applies `batch` in place.
+    /// Applies `batch` in place: O(changes × depth), hashing each changed node once and many at a
+    /// time. Removing a key that is not there changes nothing.
     pub fn update(&mut self, batch: &Batch<'_>) {
         let tally = self.tree.update(batch);
         self.len = self.len + tally.added - tally.removed;
@@ -161,7 +224,7 @@ impl<H: Hasher> Map<H> {
         self.len = len + tally.added - tally.removed;
     }
 
-    /// The map with `batch` applied; this one stays as it is.
+    /// The map with `batch` applied; this one stays as it is. The two share what did not change.
     #[must_use]
     pub fn apply(&self, batch: &Batch<'_>) -> Self {
         let mut next = self.clone();

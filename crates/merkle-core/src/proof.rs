@@ -3,6 +3,8 @@
 mod codec;
 mod prove;
 mod query;
+#[cfg(feature = "serde")]
+mod serde_form;
 mod transition;
 mod view;
 
@@ -117,6 +119,16 @@ impl Proof {
         Ok(View::new(self, hasher.clone(), computed))
     }
 
+    /// An empty proof with room for so many pruned subtrees and leaves.
+    fn with_capacity(pruned: usize, leaves: usize) -> Self {
+        Self {
+            nodes: Vec::with_capacity(2 * (pruned + leaves)),
+            pruned: Vec::with_capacity(pruned),
+            leaves: Vec::with_capacity(leaves),
+            text: Vec::with_capacity(128 * leaves),
+        }
+    }
+
     /// Leaves and pruned subtrees.
     fn places(&self) -> usize {
         self.pruned.len() + self.leaves.len()
@@ -171,9 +183,9 @@ impl Proof {
 
     /// Hashes of the leaves and pruned subtrees, in order.
     fn hashes<H: Hasher>(&self, hasher: &H) -> Vec<Hash> {
-        let mut hashes = Vec::with_capacity(self.places());
         let mut leaves = self.leaf_hashes(hasher).into_iter();
         let mut pruned = self.pruned.iter().copied();
+        let mut hashes = Vec::with_capacity(self.places());
         hashes.extend(self.nodes.iter().filter_map(|node| match node {
             Node::Inner => None,
             Node::Pruned => pruned.next(),
@@ -183,6 +195,9 @@ impl Proof {
     }
 
     fn leaf_hashes<H: Hasher>(&self, hasher: &H) -> Vec<Hash> {
+        if let [leaf] = &self.leaves[..] {
+            return alloc::vec![hasher.leaf(self.key(leaf), &self.value(leaf).hash(hasher))];
+        }
         let values: Vec<&[u8]> = self
             .leaves
             .iter()
@@ -198,16 +213,20 @@ impl Proof {
     }
 
     /// The root of the pruned tree.
+    ///
+    /// From the last node to the first, the children of a node come before it, the left one last.
     fn root<H: Hasher>(&self, hasher: &H) -> Hash {
+        if self.places() >= PLACES_BATCHED {
+            return self.root_batched(hasher);
+        }
         let mut hashes = self.hashes(hasher).into_iter().rev();
-        // From the last node to the first the children of a node come before it, the left one
-        // last. INVARIANT: the nodes are one full binary tree, so both are there.
-        let mut done: Vec<Hash> = Vec::new();
+        let mut done: Vec<Hash> = Vec::with_capacity(self.places());
         for node in self.nodes.iter().rev() {
             let hash = match node {
+                // INVARIANT: the nodes are one full binary tree, so both children are there.
                 Node::Inner => match (done.pop(), done.pop()) {
                     (Some(left), Some(right)) => hasher.inner(&left, &right),
-                    _ => return hasher.empty(),
+                    _ => hasher.empty(),
                 },
                 _ => hashes.next().unwrap_or_default(),
             };
@@ -215,7 +234,57 @@ impl Proof {
         }
         done.pop().unwrap_or_else(|| hasher.empty())
     }
+
+    /// The same, many nodes at a time: all those whose subtrees have the same height.
+    fn root_batched<H: Hasher>(&self, hasher: &H) -> Hash {
+        // The hashes of all nodes, those of the inner ones still to come.
+        let mut hashes = alloc::vec![Hash::default(); self.nodes.len()];
+        // Inner nodes by the height of their subtrees: the node and its right child; the left
+        // child follows the node.
+        let mut levels: Vec<Vec<[usize; 2]>> = Vec::new();
+        let mut places = self.hashes(hasher).into_iter().rev();
+        let mut done: Vec<(usize, usize)> = Vec::new();
+        for (at, node) in self.nodes.iter().enumerate().rev() {
+            let height = match (node, &mut done) {
+                (Node::Inner, done) => {
+                    let (Some(left), Some(right)) = (done.pop(), done.pop()) else {
+                        continue;
+                    };
+                    let height = left.1.max(right.1);
+                    if levels.len() <= height {
+                        levels.resize_with(height + 1, Vec::new);
+                    }
+                    levels[height].push([at, right.0]);
+                    height + 1
+                }
+                _ => {
+                    hashes[at] = places.next().unwrap_or_default();
+                    0
+                }
+            };
+            done.push((at, height));
+        }
+        let mut nodes: Vec<[Hash; 2]> = Vec::new();
+        let mut hashed: Vec<Hash> = Vec::new();
+        for level in levels {
+            nodes.clear();
+            nodes.extend(
+                level
+                    .iter()
+                    .map(|[at, right]| [hashes[at + 1], hashes[*right]]),
+            );
+            hashed.resize(nodes.len(), Hash::default());
+            hasher.inner_many(&nodes, &mut hashed);
+            for ([at, _], hash) in level.iter().zip(&hashed) {
+                hashes[*at] = *hash;
+            }
+        }
+        hashes.first().copied().unwrap_or_else(|| hasher.empty())
+    }
 }
+
+/// From so many leaves and pruned subtrees on, nodes are hashed many at a time.
+const PLACES_BATCHED: usize = 128;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,10 @@ use alloc::vec::Vec;
 
 use super::{CompactRange, ConsistencyProof, InclusionProof, LeafIndex, TreeSize};
 use super::{LogDecodeError, LogProofError};
-use crate::Hash;
+use crate::{
+    Hash,
+    uvarint::{self, Read},
+};
 
 impl InclusionProof {
     /// The proof as bytes: at most 2,070, and about 40 bytes for each doubling of the log.
@@ -97,8 +100,8 @@ impl CompactRange {
 fn encode(kind: u8, first: u64, second: u64, hashes: &[Hash]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(2 + 2 * UVARINT_BYTES_MAX + hashes.len() * Hash::LEN);
     bytes.extend([kind, VERSION]);
-    push_uvarint(&mut bytes, first);
-    push_uvarint(&mut bytes, second);
+    uvarint::push(&mut bytes, first);
+    uvarint::push(&mut bytes, second);
     for hash in hashes {
         bytes.extend_from_slice(hash.as_bytes());
     }
@@ -130,15 +133,6 @@ fn decode(
     Ok((first, second, reader.hashes(count)?))
 }
 
-/// LEB128: seven bits a byte, low ones first, the high bit set on all but the last byte.
-fn push_uvarint(bytes: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        bytes.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push((value & 0x7f) as u8);
-}
-
 struct Reader<'b> {
     bytes: &'b [u8],
     offset: usize,
@@ -154,24 +148,17 @@ impl Reader<'_> {
         Ok(*byte)
     }
 
-    /// The shortest form only: no zero byte at the end, and nothing beyond 64 bits.
     fn uvarint(&mut self) -> Result<u64, LogDecodeError> {
-        let bad = LogDecodeError::BadInteger {
-            offset: self.offset,
-        };
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            let bits = u64::from(byte & 0x7f);
-            if bits << shift >> shift != bits || (byte == 0 && shift > 0) {
-                return Err(bad);
+        match uvarint::read(&self.bytes[self.offset..]) {
+            Read::Value(value, len) => {
+                self.offset += len;
+                Ok(value)
             }
-            value |= bits << shift;
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
+            Read::Truncated => Err(LogDecodeError::Truncated { missing: 1 }),
+            Read::Bad => Err(LogDecodeError::BadInteger {
+                offset: self.offset,
+            }),
         }
-        Err(bad)
     }
 
     /// The rest, which must be `count` hashes.

@@ -1,6 +1,7 @@
 //! Pages: pieces of the trie that lie together in memory and are shared between versions.
 
 use alloc::vec::Vec;
+use core::{fmt, hint::select_unpredictable};
 
 use triomphe::Arc;
 
@@ -28,7 +29,7 @@ const INLINE_BYTES_MAX: usize = 256;
 ///
 /// INVARIANT: a page has 1 to `ITEMS_MAX` items and one fork less. The forks are the Cartesian tree
 /// of their branch positions: a fork's position lies before those below it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[repr(C)]
 pub(crate) struct Page {
     len: u8,
@@ -96,7 +97,8 @@ pub(crate) struct Span {
 pub(crate) type Slot = (usize, usize);
 
 impl Page {
-    pub(crate) fn new() -> Self {
+    /// A page without items, with room for so many bytes of text.
+    pub(crate) fn with_text(bytes: usize) -> Self {
         Self {
             len: 0,
             root: 0,
@@ -108,11 +110,25 @@ impl Page {
                 right: 0,
             }; ITEMS_MAX],
             items: [Item::Page; ITEMS_MAX],
-            text: Vec::new(),
+            text: Vec::with_capacity(bytes),
             hashes: [[Hash::default(); 2]; ITEMS_MAX],
             pages: Vec::new(),
             beside: Vec::new(),
         }
+    }
+
+    /// Empties the page, keeping its room.
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+        self.garbage = 0;
+        self.text.clear();
+        self.pages.clear();
+        self.beside.clear();
+    }
+
+    /// Makes room for so many more bytes of text.
+    pub(crate) fn reserve_text(&mut self, bytes: usize) {
+        self.text.reserve(bytes);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -164,6 +180,23 @@ impl Page {
     /// The page at `item`, if that is one.
     pub(crate) fn page(&self, item: usize) -> Option<&Arc<Self>> {
         self.pages.get(item)?.as_ref()
+    }
+
+    /// Bytes of text that `item` takes.
+    pub(crate) fn text_bytes(&self, item: usize) -> usize {
+        let [key, value] = match self.items[item] {
+            Item::Leaf {
+                key,
+                value: Held::Inline(value) | Held::Digest(value),
+            } => [key, value],
+            Item::Leaf {
+                key: span,
+                value: Held::Beside,
+            }
+            | Item::Stub { prefix: span, .. } => [span, Span::default()],
+            Item::Page | Item::Open(_) => [Span::default(); 2],
+        };
+        usize::from(key.len) + usize::from(value.len)
     }
 
     /// The page at `item`, to be changed.
@@ -250,18 +283,17 @@ impl Page {
     }
 
     /// The item to which the bits of `key` lead, whether or not it holds the key.
+    ///
+    /// Which way a key goes cannot be foretold, so no branch depends on it.
     pub(crate) fn find(&self, key: &[u8]) -> usize {
         let (mut low, mut high) = (0, self.len() - 1);
         let mut at = self.root();
         while low < high {
             let fork = self.forks[at];
-            if fork.bit.of(key) {
-                low = at + 1;
-                at = usize::from(fork.right);
-            } else {
-                high = at;
-                at = usize::from(fork.left);
-            }
+            let right = fork.bit.of(key);
+            low = select_unpredictable(right, at + 1, low);
+            high = select_unpredictable(right, high, at);
+            at = usize::from(select_unpredictable(right, fork.right, fork.left));
         }
         low
     }
@@ -460,8 +492,28 @@ impl Page {
     }
 }
 
+/// Bytes of text that the entry takes.
+pub(crate) fn text_bytes(key: &[u8], value: Option<Value<'_>>) -> usize {
+    key.len()
+        + match value {
+            Some(Value::Bytes(bytes)) if bytes.len() <= INLINE_BYTES_MAX => bytes.len(),
+            Some(Value::Digest { reference, .. }) => Hash::LEN + reference.len(),
+            Some(Value::Bytes(_)) | None => 0,
+        }
+}
+
 /// Most that one value and its key add to a page's text.
 const TEXT_BYTES_MAX: usize = super::KEY_BYTES_MAX + INLINE_BYTES_MAX;
+
+/// Shows no page below: printing a deep tree must not recurse.
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let items = &self.items[..self.len()];
+        f.debug_struct("Page")
+            .field("items", &items)
+            .finish_non_exhaustive()
+    }
+}
 
 /// Dropping a deep tree must not recurse: the depth is the writer's choice.
 impl Drop for Page {

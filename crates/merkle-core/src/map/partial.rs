@@ -288,7 +288,7 @@ impl<H: Hasher> PartialMap<H> {
         let (prefix, bit) = (subtree.prefix(), subtree.bit);
         match &mut self.tree.top {
             Some(top) if top.is_lowest() => {
-                let mut page = Page::new();
+                let mut page = Page::with_text(2 * prefix.len());
                 page.push_stub(prefix, bit);
                 page.finish(0, prefix);
                 *top = Arc::new(page);

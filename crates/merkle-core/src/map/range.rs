@@ -27,6 +27,14 @@ impl<'k> KeyRange<'k> {
         Self::new(&(Bound::Included(key), Bound::Included(key)))
     }
 
+    /// The only key of the range, if it was made by `point`.
+    pub(crate) fn as_point(&self) -> Option<&[u8]> {
+        match (&self.start, &self.end) {
+            (Bound::Included(start), Bound::Included(end)) if start == end => Some(start),
+            _ => None,
+        }
+    }
+
     /// All keys that begin with `prefix`.
     pub(crate) fn prefix(prefix: &'k [u8]) -> Self {
         // The first key after all of them: the prefix counted up by one, if it can be.

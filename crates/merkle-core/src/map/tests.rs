@@ -1,11 +1,12 @@
-use std::{collections::BTreeMap, ops::Bound};
+use std::ops::Bound;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Blake3, Sha256};
-
-type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+use crate::{
+    Blake3, Sha256,
+    testing::{Changes, Model, apply_to_model, batch, map_of},
+};
 
 /// The specification, written as it is read: entries in key order, split at the first bit at which
 /// they differ. Slow on purpose.
@@ -65,30 +66,8 @@ fn value() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-type Changes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
-
 fn changes(len: usize) -> impl Strategy<Value = Changes> {
     proptest::collection::vec((key(), proptest::option::weighted(0.7, value())), 0..len)
-}
-
-fn batch(changes: &Changes) -> Batch<'_> {
-    let mut batch = Batch::new();
-    for (key, value) in changes {
-        match value {
-            Some(value) => batch.put(key, value).unwrap(),
-            None => batch.delete(key).unwrap(),
-        };
-    }
-    batch
-}
-
-fn apply_to_model(model: &mut Model, changes: &Changes) {
-    for (key, value) in changes {
-        match value {
-            Some(value) => model.insert(key.clone(), value.clone()),
-            None => model.remove(key),
-        };
-    }
 }
 
 fn check<H: Hasher>(hasher: &H, map: &Map<H>, model: &Model) -> Result<(), TestCaseError> {
@@ -106,16 +85,6 @@ fn pairs<'m>(
     entries: impl Iterator<Item = (&'m Vec<u8>, &'m Vec<u8>)>,
 ) -> impl Iterator<Item = (&'m [u8], Value<'m>)> {
     entries.map(|(key, value)| (&key[..], Value::Bytes(value)))
-}
-
-fn map_of<H: Hasher>(hasher: H, model: &Model) -> Map<H> {
-    let mut batch = Batch::new();
-    for (key, value) in model {
-        batch.put(key, value).unwrap();
-    }
-    let mut map = Map::with_hasher(hasher);
-    map.update(&batch);
-    map
 }
 
 fn model() -> impl Strategy<Value = Model> {
@@ -215,4 +184,46 @@ proptest! {
     fn agrees_with_the_model_blake3(batches in proptest::collection::vec(changes(300), 1..4)) {
         agrees(Blake3, &batches)?;
     }
+}
+
+/// The deepest tree that keys can make: each parts from all others at a bit of its own.
+#[test]
+fn the_deepest_tree_needs_no_stack() {
+    let keys: Vec<Vec<u8>> = (0..8 * KEY_BYTES_MAX)
+        .map(|bit| {
+            let mut key = vec![0; KEY_BYTES_MAX];
+            key[bit / 8] = 0x80 >> (bit % 8);
+            key
+        })
+        .collect();
+    let work = move || {
+        let mut map = Map::with_hasher(Blake3);
+        // One by one and all at once; the latter in any order, since a batch is sorted.
+        for keys in [&keys[..64], &keys[64..]] {
+            let mut batch = Batch::new();
+            for key in keys {
+                batch.put(key, b"value").unwrap();
+            }
+            map.update(&batch);
+        }
+        let deepest = &keys[keys.len() - 1];
+        assert_eq!(map.get(deepest), Some(Value::Bytes(b"value")));
+        let before = map.clone();
+        let mut batch = Batch::new();
+        batch
+            .put(deepest, b"other")
+            .unwrap()
+            .delete(&keys[keys.len() / 2])
+            .unwrap();
+        let proof = map.prove_update(&batch);
+        map.update(&batch);
+        let proof = Proof::decode(&proof.encode()).unwrap();
+        let view = proof.verify(&Blake3, &before.root()).unwrap();
+        assert_eq!(view.apply(&batch), Ok(map.root()));
+        assert_eq!(before.diff(&map).count(), 2);
+        assert_eq!(map.iter().count(), keys.len() - 1);
+        assert!(format!("{map:?}").len() < 100_000);
+    };
+    let small_stack = std::thread::Builder::new().stack_size(128 << 10);
+    small_stack.spawn(work).unwrap().join().unwrap();
 }

@@ -19,10 +19,13 @@ use super::{
 };
 use crate::{Hash, Hasher};
 pub(crate) use halves::{assemble, join, split};
-use rehash::Level;
+use rehash::{Job, Level};
 
 /// Leaves hashed in one call.
 const HASHED_TOGETHER: usize = 256;
+
+/// Pages kept for reuse within an update.
+const SPARE_MAX: usize = 64;
 
 /// What an update did to the number of entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,7 +51,8 @@ pub(crate) fn update<H: Hasher>(
     let mut update = Update::new(hasher, changes, &[]);
     let outcome = match top {
         Some(page) => {
-            update.open(unique(page), root, None, Some((0, last)));
+            update.open(unique(page), Some(root), None, Some((0, last)));
+            update.hash_leaves(0..changes.len());
             update.descend();
             update.ascend()
         }
@@ -58,49 +62,23 @@ pub(crate) fn update<H: Hasher>(
     (update.take(&outcome), update.tally)
 }
 
-/// Hashes of the leaves that the changes write.
-fn leaf_hashes<H: Hasher>(hasher: &H, changes: &[(&[u8], Change<'_>)]) -> Vec<Hash> {
-    let mut hashes = vec![Hash::default(); changes.len()];
-    let mut values: Vec<&[u8]> = Vec::with_capacity(HASHED_TOGETHER);
-    let mut digests = [Hash::default(); HASHED_TOGETHER];
-    let mut leaves: Vec<(&[u8], Hash)> = Vec::with_capacity(HASHED_TOGETHER);
-    for (changes, hashes) in changes
-        .chunks(HASHED_TOGETHER)
-        .zip(hashes.chunks_mut(HASHED_TOGETHER))
-    {
-        values.clear();
-        values.extend(
-            changes
-                .iter()
-                .map(|(_, change)| change.and_then(Value::bytes).unwrap_or_default()),
-        );
-        hasher.value_many(&values, &mut digests[..changes.len()]);
-        leaves.clear();
-        leaves.extend(
-            changes
-                .iter()
-                .zip(&digests)
-                .map(|((key, change), digest)| match change {
-                    Some(Value::Digest { hash, .. }) => (*key, *hash),
-                    _ => (*key, *digest),
-                }),
-        );
-        hasher.leaf_many(&leaves, hashes);
-    }
-    hashes
-}
-
 /// An update under way.
 struct Update<'b, H> {
     hasher: &'b H,
     changes: &'b [(&'b [u8], Change<'b>)],
+    /// Hashes of the leaves that some of the changes write, and the first of those changes.
     leaf_hashes: Vec<Hash>,
+    hashed_from: usize,
     /// The change that follows each change in the list of its page.
     next: Vec<u32>,
     open: Vec<Open>,
+    /// Inner nodes to hash in pages that keep their shape.
+    noted: Vec<Job>,
     /// Inner nodes to hash, by the height of their page.
-    jobs: Vec<Level>,
+    levels: Vec<Level>,
     tally: Tally,
+    /// Pages that are used no more, for new ones to take their memory.
+    spare: Vec<UniqueArc<Page>>,
     /// What the stubs of a tree under assembly stand for.
     subtrees: &'b [Subtree],
 }
@@ -109,8 +87,8 @@ struct Update<'b, H> {
 struct Open {
     /// None once it was given back to the page above.
     page: Option<UniqueArc<Page>>,
-    /// Hash of its topmost node: as it was, and in the end as it is.
-    hash: Hash,
+    /// Hash of its topmost node. While it is not known, the slot above still has the hash as it was.
+    hash: Option<Hash>,
     /// Where it hangs; none for the topmost.
     above: Option<Above>,
     /// Items that have changed.
@@ -119,9 +97,14 @@ struct Open {
     gone: u64,
     /// The changes whose bits lead here: the first and the last of a list, see `Update::next`.
     changes: Option<(usize, usize)>,
+    /// The inner nodes above them, also as jobs: a range of `Update::noted`.
+    forks: u64,
+    noted: Range<usize>,
     /// What must be done with items, in any order.
     edits: Vec<Edit>,
     height: u32,
+    /// Whether `hash` is as it will be.
+    done: bool,
 }
 
 /// The place of a page in the page above it.
@@ -171,20 +154,55 @@ impl<'b, H: Hasher> Update<'b, H> {
         Self {
             hasher,
             changes,
-            leaf_hashes: leaf_hashes(hasher, changes),
-            next: (1..=number(changes.len())).collect(),
-            open: Vec::with_capacity(changes.len().min(1 << 16)),
-            jobs: Vec::new(),
+            leaf_hashes: Vec::new(),
+            hashed_from: 0,
+            next: Vec::new(),
+            open: Vec::new(),
+            noted: Vec::new(),
+            levels: Vec::new(),
             tally: Tally::default(),
+            spare: Vec::new(),
             subtrees,
         }
+    }
+
+    /// Hashes the leaves that some of the changes write.
+    fn hash_leaves(&mut self, changes: Range<usize>) {
+        self.hashed_from = changes.start;
+        self.leaf_hashes.resize(changes.len(), Hash::default());
+        let mut values: Vec<&[u8]> = Vec::with_capacity(HASHED_TOGETHER);
+        let mut digests = [Hash::default(); HASHED_TOGETHER];
+        let mut leaves: Vec<(&[u8], Hash)> = Vec::with_capacity(HASHED_TOGETHER);
+        let changes = self.changes[changes].chunks(HASHED_TOGETHER);
+        for (changes, hashes) in changes.zip(self.leaf_hashes.chunks_mut(HASHED_TOGETHER)) {
+            values.clear();
+            values.extend(
+                changes
+                    .iter()
+                    .map(|(_, change)| change.and_then(Value::bytes).unwrap_or_default()),
+            );
+            self.hasher
+                .value_many(&values, &mut digests[..changes.len()]);
+            leaves.clear();
+            leaves.extend(changes.iter().zip(&digests).map(
+                |((key, change), digest)| match change {
+                    Some(Value::Digest { hash, .. }) => (*key, *hash),
+                    _ => (*key, *digest),
+                },
+            ));
+            self.hasher.leaf_many(&leaves, hashes);
+        }
+    }
+
+    fn leaf_hash(&self, change: usize) -> Hash {
+        self.leaf_hashes[change - self.hashed_from]
     }
 
     /// Opens `page`, which becomes ours alone, for the changes in `changes`.
     fn open(
         &mut self,
         page: UniqueArc<Page>,
-        hash: Hash,
+        hash: Option<Hash>,
         above: Option<Above>,
         changes: Option<(usize, usize)>,
     ) -> u32 {
@@ -194,9 +212,12 @@ impl<'b, H: Hasher> Update<'b, H> {
             above,
             touched: 0,
             gone: 0,
+            forks: 0,
+            noted: 0..0,
             changes,
             edits: Vec::new(),
             height: 0,
+            done: false,
         };
         self.open.push(open);
         number(self.open.len() - 1)
@@ -209,6 +230,8 @@ impl<'b, H: Hasher> Update<'b, H> {
     /// cache misses of different changes overlap.
     fn descend(&mut self) {
         let mut items = vec![0_u8; self.changes.len()];
+        self.next = (1..=number(self.changes.len())).collect();
+        self.open.reserve(2 * self.changes.len().min(1 << 16));
         let mut level = 0..1;
         while !level.is_empty() {
             for open in &self.open[level.clone()] {
@@ -265,15 +288,14 @@ impl<'b, H: Hasher> Update<'b, H> {
             };
             match (apart, new) {
                 (None, Some(value)) => {
-                    let hash = self.leaf_hashes[change];
+                    let hash = self.leaf_hash(change);
+                    let slot = self.note(at, item);
                     let open = &mut self.open[at];
-                    let page = open.page_mut();
-                    page.set_value(item, value);
-                    match page.slot(item) {
-                        Some(slot) => page.set_child(slot, hash),
-                        None => open.hash = hash,
+                    open.page_mut().set_value(item, value);
+                    match slot {
+                        Some(slot) => open.page_mut().set_child(slot, hash),
+                        None => open.hash = Some(hash),
                     }
-                    open.touched |= 1 << item;
                 }
                 (None, None) => {
                     self.tally.removed += 1;
@@ -317,21 +339,59 @@ impl<'b, H: Hasher> Update<'b, H> {
     /// Opens the page that is an item of the page `at`, for the change `change` and maybe more.
     fn open_below(&mut self, at: usize, item: usize, change: usize) {
         let number_below = number(self.open.len());
-        let open = &mut self.open[at];
-        let whole = open.hash;
-        let page = open.page_mut();
-        let slot = page.slot(item);
-        let hash = slot.map_or(whole, |(fork, side)| page.children(fork)[side]);
-        let Some(below) = page.take_page(item, number_below) else {
+        let slot = self.note(at, item);
+        let Some(below) = self.open[at].page_mut().take_page(item, number_below) else {
             return;
         };
-        open.touched |= 1 << item;
         let above = Above {
             page: number(at),
             item: small(item),
             slot,
         };
-        self.open(unique(below), hash, Some(above), Some((change, change)));
+        self.open(unique(below), None, Some(above), Some((change, change)));
+    }
+
+    /// Notes that an item of the page `at` changes: the inner nodes above it are to be hashed.
+    /// Answers with the item's slot.
+    fn note(&mut self, at: usize, item: usize) -> Option<Slot> {
+        let Self { open, noted, .. } = self;
+        let Open {
+            page,
+            touched,
+            forks,
+            noted: range,
+            ..
+        } = &mut open[at];
+        *touched |= 1 << item;
+        if range.start == range.end {
+            *range = noted.len()..noted.len();
+        }
+        let (mut depth, mut slot) = (0, None);
+        page.as_deref()?.path(item, |fork, side| {
+            if *forks >> fork & 1 == 0 {
+                *forks |= 1 << fork;
+                noted.push(Job {
+                    page: number(at),
+                    fork: small(fork),
+                    depth,
+                    slot: slot.map(Job::above),
+                });
+            }
+            slot = Some((fork, side));
+            depth += 1;
+        });
+        range.end = noted.len();
+        slot
+    }
+
+    /// Keeps the memory of a page whose pieces have all been laid out anew.
+    fn recycle(&mut self, at: usize) {
+        if let Some(mut page) = self.open[at].page.take()
+            && self.spare.len() < SPARE_MAX
+        {
+            page.clear();
+            self.spare.push(page);
+        }
     }
 
     /// Settles all pages that were opened, children before parents, and says what the topmost
@@ -343,23 +403,32 @@ impl<'b, H: Hasher> Update<'b, H> {
                 Outcome::Page(number(at))
             } else {
                 let fragment = self.rebuild(at, 0..self.open[at].page().len());
-                self.settle(fragment, at == 0)
+                let outcome = self.settle(fragment, at == 0);
+                if let Outcome::Page(_) = outcome {
+                    self.recycle(at);
+                }
+                outcome
             };
             let Some(above) = self.open[at].above else {
                 return outcome;
             };
             let item = usize::from(above.item);
-            let open = &mut self.open[above.page as usize];
             let what = match outcome {
                 Outcome::Page(page) => {
+                    let below = &mut self.open[page as usize];
+                    below.above = Some(above);
+                    let height = below.height + 1;
+                    let open = &mut self.open[above.page as usize];
                     open.page_mut().set_open(item, page);
-                    self.open[page as usize].above = Some(above);
+                    open.height = open.height.max(height);
                     continue;
                 }
                 Outcome::Gone => What::Remove,
                 Outcome::Loose(fragment) => What::Replace(fragment),
             };
-            open.edits.push(Edit { item, what });
+            self.open[above.page as usize]
+                .edits
+                .push(Edit { item, what });
         }
         unreachable!("the topmost page hangs nowhere")
     }

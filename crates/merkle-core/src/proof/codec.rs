@@ -6,9 +6,13 @@ use super::{Node, Proof};
 use crate::{
     Hash,
     map::{KEY_BYTES_MAX, Value},
+    uvarint::{self, Read},
 };
 
-/// First byte of an encoded proof.
+/// First byte of an encoded proof of the map; those of the log begin with other letters.
+const KIND: u8 = b'M';
+
+/// Second byte.
 const VERSION: u8 = 1;
 
 /// Nodes that one byte of the encoding holds, two bits each.
@@ -18,6 +22,9 @@ const NODES_PER_BYTE: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProofDecodeError {
+    /// The bytes are something else than a proof of the map.
+    #[error("no proof of a map: it would begin with the byte {KIND:#04x}")]
+    NotAProof,
     /// The bytes are of a version that this release does not read.
     #[error("proof of version {found}; this release reads version {VERSION}")]
     UnknownVersion {
@@ -66,8 +73,8 @@ impl Proof {
         let text = self.text.len() + 8 * self.leaves.len();
         let hashes = Hash::LEN * self.places();
         let mut bytes = Vec::with_capacity(16 + self.nodes.len() / NODES_PER_BYTE + text + hashes);
-        bytes.push(VERSION);
-        write_number(&mut bytes, self.nodes.len());
+        bytes.extend([KIND, VERSION]);
+        push_number(&mut bytes, self.nodes.len());
         for nodes in self.nodes.chunks(NODES_PER_BYTE) {
             let packed = nodes
                 .iter()
@@ -81,16 +88,16 @@ impl Proof {
             match node {
                 Node::Inner => {}
                 Node::Pruned => {
-                    bytes.extend(pruned.next().into_iter().flat_map(Hash::as_bytes));
+                    bytes.extend_from_slice(pruned.next().map_or(&[], Hash::as_ref));
                 }
                 Node::Digest | Node::Value => {
                     let Some(leaf) = leaves.next() else { continue };
-                    write_number(&mut bytes, leaf.value - leaf.key);
+                    push_number(&mut bytes, leaf.value - leaf.key);
                     bytes.extend_from_slice(self.key(leaf));
                     match self.value(leaf) {
                         Value::Digest { hash, .. } => bytes.extend_from_slice(hash.as_bytes()),
                         Value::Bytes(value) => {
-                            write_number(&mut bytes, value.len());
+                            push_number(&mut bytes, value.len());
                             bytes.extend_from_slice(value);
                         }
                     }
@@ -109,7 +116,10 @@ impl Proof {
     /// [`ProofDecodeError`]. Never panics.
     pub fn decode(bytes: &[u8]) -> Result<Self, ProofDecodeError> {
         let mut reader = Reader { bytes, at: 0 };
-        let [found] = *reader.array()?;
+        let [kind, found] = *reader.array()?;
+        if kind != KIND {
+            return Err(ProofDecodeError::NotAProof);
+        }
         if found != VERSION {
             return Err(ProofDecodeError::UnknownVersion { found });
         }
@@ -155,13 +165,8 @@ impl Proof {
     }
 }
 
-/// Writes an unsigned LEB128 number, which is what protobuf calls a varint.
-fn write_number(bytes: &mut Vec<u8>, mut number: usize) {
-    while number >= 0x80 {
-        bytes.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push((number & 0x7f) as u8);
+fn push_number(bytes: &mut Vec<u8>, number: usize) {
+    uvarint::push(bytes, number as u64);
 }
 
 struct Reader<'b> {
@@ -187,23 +192,19 @@ impl<'b> Reader<'b> {
         })
     }
 
-    /// A number below 2^32: more than any length or count that the bytes could hold.
     fn number(&mut self) -> Result<usize, ProofDecodeError> {
-        let offset = self.at;
-        let mut number = 0_u64;
-        for shift in (0..35).step_by(7) {
-            let [byte] = *self.array()?;
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                let shortest = byte != 0 || shift == 0;
-                return u32::try_from(number)
-                    .ok()
-                    .filter(|_| shortest)
-                    .and_then(|number| usize::try_from(number).ok())
-                    .ok_or(ProofDecodeError::Number { offset });
+        match uvarint::read(&self.bytes[self.at..]) {
+            Read::Value(value, len) => {
+                let number = usize::try_from(value);
+                let number = number.map_err(|_| ProofDecodeError::Number { offset: self.at })?;
+                self.at += len;
+                Ok(number)
             }
+            Read::Truncated => Err(ProofDecodeError::Truncated {
+                len: self.bytes.len(),
+            }),
+            Read::Bad => Err(ProofDecodeError::Number { offset: self.at }),
         }
-        Err(ProofDecodeError::Number { offset })
     }
 
     /// The nodes of one full binary tree, or of none.

@@ -1,12 +1,10 @@
-use std::collections::BTreeMap;
-
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Batch, Blake3, Map, Sha256};
-
-type Model = BTreeMap<Vec<u8>, Vec<u8>>;
-type Changes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+use crate::{
+    Blake3, Sha256,
+    testing::{Changes, Model, batch, map_of},
+};
 
 fn key() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
@@ -24,27 +22,6 @@ fn model(len: usize) -> impl Strategy<Value = Model> {
 fn changes(len: usize) -> impl Strategy<Value = Changes> {
     let value = proptest::option::weighted(0.6, proptest::collection::vec(any::<u8>(), 0..6));
     proptest::collection::vec((key(), value), 0..len)
-}
-
-fn batch(changes: &Changes) -> Batch<'_> {
-    let mut batch = Batch::new();
-    for (key, value) in changes {
-        match value {
-            Some(value) => batch.put(key, value).unwrap(),
-            None => batch.delete(key).unwrap(),
-        };
-    }
-    batch
-}
-
-fn map_of<H: Hasher>(hasher: H, model: &Model) -> Map<H> {
-    let mut batch = Batch::new();
-    for (key, value) in model {
-        batch.put(key, value).unwrap();
-    }
-    let mut map = Map::with_hasher(hasher);
-    map.update(&batch);
-    map
 }
 
 fn through_bytes(proof: &Proof) -> Proof {
@@ -140,5 +117,24 @@ proptest! {
             Ok(root) => prop_assert_eq!(root, map.apply(&batch(&changes)).root()),
             Err(error) => prop_assert!(matches!(error, TransitionError::NotCovered { .. }), "{}", error),
         }
+    }
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn passes_through_serde_and_refuses_what_is_no_proof() {
+    let model = Model::from([(vec![1], vec![2]), (vec![3], vec![4])]);
+    let proof = map_of(Sha256, &model).prove(&[3]);
+    let json = serde_json::to_string(&proof).unwrap();
+    assert_eq!(serde_json::from_str::<Proof>(&json).unwrap(), proof);
+    for refused in [
+        "\"\"",
+        "\"AAAA\"",
+        "\"TQE\"",
+        "7",
+        "[77]",
+        &json[..json.len() - 2],
+    ] {
+        assert!(serde_json::from_str::<Proof>(refused).is_err(), "{refused}");
     }
 }

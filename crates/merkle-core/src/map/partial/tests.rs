@@ -1,11 +1,7 @@
-use std::collections::BTreeMap;
-
 use proptest::prelude::*;
 
 use super::*;
-
-type Model = BTreeMap<Vec<u8>, Vec<u8>>;
-type Changes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+use crate::testing::{Changes, Model, apply_to_model, batch, map_of};
 
 fn key() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
@@ -24,27 +20,6 @@ fn value() -> impl Strategy<Value = Vec<u8>> {
 
 fn changes(len: usize) -> impl Strategy<Value = Changes> {
     proptest::collection::vec((key(), proptest::option::weighted(0.7, value())), 0..len)
-}
-
-fn batch(changes: &Changes) -> Batch<'_> {
-    let mut batch = Batch::new();
-    for (key, value) in changes {
-        match value {
-            Some(value) => batch.put(key, value).unwrap(),
-            None => batch.delete(key).unwrap(),
-        };
-    }
-    batch
-}
-
-fn map_of(model: &Model) -> Map {
-    let mut batch = Batch::new();
-    for (key, value) in model {
-        batch.put(key, value).unwrap();
-    }
-    let mut map = Map::new();
-    map.update(&batch);
-    map
 }
 
 fn supply(map: &mut PartialMap, missing: &Missing, model: &Model) {
@@ -80,7 +55,7 @@ proptest! {
         through_bytes in any::<bool>(),
     ) {
         let mut model = model;
-        let mut whole = map_of(&model);
+        let mut whole = map_of(Sha256, &model);
         let mut partial = PartialMap::from(whole.clone());
         for (changes, evicted) in steps {
             for (at, subtree) in partial.subtrees().iter().enumerate() {
@@ -117,12 +92,7 @@ proptest! {
             with_supplies(&mut partial, &model, |map| map.update(&batch));
             prop_assert_eq!(before.root(), whole.root());
             whole.update(&batch);
-            for (key, value) in &changes {
-                match value {
-                    Some(value) => model.insert(key.clone(), value.clone()),
-                    None => model.remove(key),
-                };
-            }
+            apply_to_model(&mut model, &changes);
             prop_assert_eq!(partial.root(), whole.root());
         }
         let mut all = partial.clone();
@@ -132,7 +102,7 @@ proptest! {
 
     #[test]
     fn refuses_wrong_supplies(model in proptest::collection::btree_map(key(), value(), 2..200), at in any::<prop::sample::Index>()) {
-        let mut partial = PartialMap::from(map_of(&model));
+        let mut partial = PartialMap::from(map_of(Sha256, &model));
         let subtrees = partial.subtrees();
         let subtree = at.get(&subtrees);
         let entries: Model = (model.iter())
@@ -164,12 +134,12 @@ proptest! {
         }
         prop_assert_eq!(offer(&mut partial, &entries), Ok(()));
         prop_assert_eq!(offer(&mut partial, &entries), Err(SupplyError::NotMissing));
-        prop_assert!(partial.range(..).unwrap().eq(map_of(&model).iter()));
+        prop_assert!(partial.range(..).unwrap().eq(map_of(Sha256, &model).iter()));
     }
 
     #[test]
     fn halves_make_a_whole(model in proptest::collection::btree_map(key(), value(), 0..200), changes in changes(60), lazy in any::<bool>()) {
-        let mut map = map_of(&model);
+        let mut map = map_of(Sha256, &model);
         let expected = map.apply(&batch(&changes));
         map.update_in_halves(&batch(&changes), |left, right| {
             if !lazy {

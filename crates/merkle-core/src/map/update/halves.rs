@@ -21,7 +21,7 @@ pub(crate) fn split<H: Hasher>(hasher: &H, top: Top) -> Result<[Top; 2], Top> {
     }
     let middle = page.root();
     let mut update = Update::new(hasher, &[], &[]);
-    update.open(unique(page), root, None, None);
+    update.open(unique(page), Some(root), None, None);
     let left = update.rebuild(0, 0..middle + 1);
     let right = update.rebuild(0, middle + 1..update.open[0].page().len());
     let halves = [update.settle(left, true), update.settle(right, true)];
@@ -37,7 +37,7 @@ pub(crate) fn join<H: Hasher>(hasher: &H, halves: [Top; 2]) -> Top {
     let mut fragment = Fragment::default();
     for (page, root) in halves {
         let Some(page) = page else { continue };
-        let at = update.open(unique(page), root, None, None) as usize;
+        let at = update.open(unique(page), Some(root), None, None) as usize;
         let half = update.rebuild(at, 0..update.open[at].page().len());
         if let (Some(last), Some(first)) = (fragment.pieces.last(), half.pieces.first()) {
             let bit = update.parting(last, first);

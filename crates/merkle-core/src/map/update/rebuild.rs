@@ -5,13 +5,13 @@ use core::ops::Range;
 
 use triomphe::{Arc, UniqueArc};
 
-use super::{Outcome, Update, What, number, rehash::Job, small, unique};
+use super::{Above, Outcome, Update, What, number, rehash::Job, small, unique};
 use crate::{
     Hash, Hasher,
     map::{
         bit::Bit,
         fragment::{Child, Fragment, Known, Part, Piece, Shape},
-        page::{Fork, ITEMS_MAX, ITEMS_MIN, Item, Page},
+        page::{Fork, ITEMS_MAX, ITEMS_MIN, Item, Page, text_bytes},
     },
 };
 
@@ -27,7 +27,7 @@ impl<H: Hasher> Update<'_, H> {
             What::Insert(change) => (edit.item, change),
             What::Remove | What::Replace(_) => (edit.item, usize::MAX),
         });
-        let (item_hashes, known) = self.as_it_was(at);
+        let (hashes, known) = self.as_it_was(at);
         let mut fragment = Fragment::with_capacity(items.len() + edits.len());
         // The item that the last piece comes from; none if it is new.
         let mut last: Option<usize> = None;
@@ -52,7 +52,8 @@ impl<H: Hasher> Update<'_, H> {
                 self.open[at].gone |= 1 << item;
             }
             if item < items.end && self.open[at].gone >> item & 1 == 0 {
-                let piece = self.piece(at, item, item_hashes[item]);
+                let hash = hashes.get(item).copied().unwrap_or_default();
+                let piece = self.piece(at, item, hash);
                 self.push_gap(at, &mut fragment, last, item, &known, &piece);
                 fragment.push(piece);
                 last = Some(item);
@@ -105,11 +106,15 @@ impl<H: Hasher> Update<'_, H> {
             if let Some(bit) = gap {
                 fragment.push_gap(bit, None);
             }
+            let (first, last) = (changes[run.start], changes[run.end - 1]);
+            self.hash_leaves(first..last + 1);
             let mut below = Fragment::with_capacity(run.len());
             for &change in &changes[run] {
                 self.push_new(&mut below, change);
             }
-            match self.settle(below, false) {
+            let outcome = self.settle(below, false);
+            self.hash_all();
+            match outcome {
                 Outcome::Gone => {}
                 Outcome::Page(page) => {
                     let part = Part::Open(page);
@@ -132,7 +137,7 @@ impl<H: Hasher> Update<'_, H> {
         };
         let piece = Piece {
             part,
-            hash: self.leaf_hashes[change],
+            hash: self.leaf_hash(change),
             dirty: true,
         };
         if let Some(last) = fragment.pieces.last() {
@@ -190,7 +195,7 @@ impl<H: Hasher> Update<'_, H> {
             right: 0,
         }; ITEMS_MAX];
         let mut rest = Vec::with_capacity(ITEMS_MAX);
-        rest.push((page.root(), 0, page.len() - 1, self.open[at].hash));
+        rest.push((page.root(), 0, page.len() - 1, self.hash_before(at)));
         while let Some((fork, low, high, hash)) = rest.pop() {
             if low == high {
                 items[low] = hash;
@@ -204,6 +209,35 @@ impl<H: Hasher> Update<'_, H> {
             rest.push((usize::from(right), fork + 1, high, right_hash));
         }
         (items, known)
+    }
+
+    /// The hash of an open page as it was before the update.
+    fn hash_before(&self, at: usize) -> Hash {
+        let mut at = at;
+        loop {
+            let open = &self.open[at];
+            match (open.hash, open.above) {
+                (Some(hash), _) => return hash,
+                (
+                    None,
+                    Some(Above {
+                        page,
+                        slot: Some((fork, side)),
+                        ..
+                    }),
+                ) => {
+                    return self.open[page as usize].page().children(fork)[side];
+                }
+                // The only item of the page above has that page's hash.
+                (
+                    None,
+                    Some(Above {
+                        page, slot: None, ..
+                    }),
+                ) => at = page as usize,
+                (None, None) => return Hash::default(),
+            }
+        }
     }
 
     /// Cuts a fragment into pages. The `topmost` of a tree is a page however small it is.
@@ -237,21 +271,32 @@ impl<H: Hasher> Update<'_, H> {
             }
             Part::Page(page) => unique(page),
             part => {
-                let mut page = Page::new();
+                let mut page = Page::with_text(self.text_bytes(&part));
                 self.lay(&mut page, &part);
                 page.finish(0, self.representative(&part));
                 UniqueArc::new(page)
             }
         };
-        let page = self.open(page, piece.hash, None, None);
+        let page = self.open(page, Some(piece.hash), None, None);
         self.keep(page);
         page
     }
 
     /// Lays the part of a fragment that starts at the inner node `top` into a new page.
     fn emit(&mut self, fragment: &Fragment, shape: &Shape, top: usize) -> u32 {
-        let items = usize::from(shape.weight(Child::Fork(top)));
-        let mut page = UniqueArc::new(Page::new());
+        let mut text = 0;
+        shape.walk(top, |child| {
+            if let Child::Piece(piece) = child {
+                text += self.text_bytes(&fragment.pieces[piece].part);
+            }
+        });
+        // Some bytes for the prefix.
+        let text = text + text / 32 + 8;
+        let mut page = self
+            .spare
+            .pop()
+            .unwrap_or_else(|| UniqueArc::new(Page::with_text(text)));
+        page.reserve_text(text);
         // The inner nodes of the page in key order: their ranks are their places in the page.
         let mut forks = Vec::with_capacity(ITEMS_MAX);
         let mut first = None;
@@ -286,9 +331,9 @@ impl<H: Hasher> Update<'_, H> {
             );
         }
         page.finish(rank(top), first.unwrap_or_default());
-        let hash = shape.hash(fragment, Child::Fork(top)).unwrap_or_default();
+        let hash = shape.hash(fragment, Child::Fork(top));
         let at = self.open(page, hash, None, None);
-        let level = self.adopt(at, u64::MAX >> (64 - items));
+        let level = self.adopt(at);
         let mut rest = Vec::with_capacity(ITEMS_MAX);
         rest.push((top, 0, None));
         while let Some((fork, depth, slot)) = rest.pop() {
@@ -296,7 +341,7 @@ impl<H: Hasher> Update<'_, H> {
                 continue;
             }
             let place = rank(fork);
-            level.jobs.push(Job {
+            level.push(Job {
                 page: at,
                 fork: place,
                 depth,
@@ -309,6 +354,21 @@ impl<H: Hasher> Update<'_, H> {
             }
         }
         at
+    }
+
+    /// Bytes of text that a piece takes in its page.
+    fn text_bytes(&self, part: &Part) -> usize {
+        match part {
+            Part::New { change } => {
+                let (key, value) = self.changes[*change as usize];
+                text_bytes(key, value)
+            }
+            Part::Old { page, item } => self.open[*page as usize]
+                .page()
+                .text_bytes(usize::from(*item)),
+            Part::Stub { subtree } => self.subtrees[*subtree as usize].prefix().len(),
+            Part::Page(_) | Part::Open(_) => 0,
+        }
     }
 
     /// Adds a piece to a page as its next item.

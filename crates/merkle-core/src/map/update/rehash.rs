@@ -6,17 +6,16 @@ use alloc::vec::Vec;
 use triomphe::UniqueArc;
 
 use super::{Above, Open, Outcome, Top, Update, small};
-use crate::{Hash, Hasher, map::page::Item};
+use crate::{
+    Hash, Hasher,
+    map::page::{Item, Slot},
+};
 
-/// Inner nodes gathered before they are hashed by depth: few enough for their pages to stay in the
-/// cache.
-const JOBS_TOGETHER: usize = 8192;
-
-/// The pages of one height and the inner nodes to hash in them.
+/// The pages of one height and the inner nodes to hash in them, by their depth in their page.
 #[derive(Default)]
 pub(super) struct Level {
     pages: Vec<u32>,
-    pub(super) jobs: Vec<Job>,
+    jobs: Vec<Vec<Job>>,
 }
 
 /// An inner node to hash, and where its hash goes.
@@ -30,38 +29,38 @@ pub(super) struct Job {
     pub(super) slot: Option<(u8, bool)>,
 }
 
+impl Job {
+    pub(super) fn above((fork, side): Slot) -> (u8, bool) {
+        (small(fork), side == 1)
+    }
+}
+
+impl Level {
+    pub(super) fn push(&mut self, job: Job) {
+        let depth = usize::from(job.depth);
+        if self.jobs.len() <= depth {
+            self.jobs.resize_with(depth + 1, Vec::new);
+        }
+        self.jobs[depth].push(job);
+    }
+}
+
 impl<H: Hasher> Update<'_, H> {
-    /// Settles a page whose shape stays: notes the inner nodes above its changed items.
+    /// Settles a page whose shape stays.
     pub(super) fn keep(&mut self, at: u32) {
-        let touched = self.open[at as usize].touched;
-        self.adopt(at, touched);
-        let Self { open, jobs, .. } = self;
-        let open = &open[at as usize];
-        let jobs = &mut jobs[open.height as usize].jobs;
-        let mut noted = 0_u64;
-        for item in places(touched) {
-            let (mut depth, mut slot) = (0, None);
-            open.page().path(item, |fork, side| {
-                if noted >> fork & 1 == 0 {
-                    noted |= 1 << fork;
-                    jobs.push(Job {
-                        page: at,
-                        fork: small(fork),
-                        depth,
-                        slot,
-                    });
-                }
-                slot = Some((small(fork), side == 1));
-                depth += 1;
-            });
+        let open = &self.open[at as usize];
+        let (height, noted) = (open.height as usize, open.noted.clone());
+        let level = level(&mut self.levels, height);
+        level.pages.push(at);
+        for job in &self.noted[noted] {
+            level.push(*job);
         }
     }
 
-    /// Tells the open pages among `items` of `at` where they are, and puts `at` on the level above
-    /// them.
-    pub(super) fn adopt(&mut self, at: u32, items: u64) -> &mut Level {
+    /// Settles a new page: tells the open pages among its items where they are.
+    pub(super) fn adopt(&mut self, at: u32) -> &mut Level {
         let mut height = 0;
-        for item in places(items) {
+        for item in 0..self.open[at as usize].page().len() {
             let page = self.open[at as usize].page();
             if let Item::Open(below) = page.item(item) {
                 let above = Above {
@@ -69,53 +68,56 @@ impl<H: Hasher> Update<'_, H> {
                     item: small(item),
                     slot: page.slot(item),
                 };
-                let below = &mut self.open[below as usize];
-                below.above = Some(above);
-                height = height.max(below.height + 1);
+                let open = &mut self.open[below as usize];
+                open.above = Some(above);
+                if open.done {
+                    self.put_back(below);
+                } else {
+                    height = height.max(open.height + 1);
+                }
             }
         }
         self.open[at as usize].height = height;
-        let height = height as usize;
-        if self.jobs.len() <= height {
-            self.jobs.resize_with(height + 1, Level::default);
-        }
-        self.jobs[height].pages.push(at);
-        &mut self.jobs[height]
+        let level = level(&mut self.levels, height as usize);
+        level.pages.push(at);
+        level
     }
 
     /// Hashes what changed, lower pages first, and puts the pages together again.
     pub(super) fn hash_all(&mut self) {
         let mut nodes: Vec<[Hash; 2]> = Vec::new();
         let mut hashes: Vec<Hash> = Vec::new();
-        for level in core::mem::take(&mut self.jobs) {
-            let Level { pages, mut jobs } = level;
-            // Whole pages only: a node must not be hashed before those below it.
-            for jobs in page_runs(&mut jobs) {
-                jobs.sort_unstable_by_key(|job| core::cmp::Reverse(job.depth));
-                for jobs in jobs.chunk_by(|a, b| a.depth == b.depth) {
+        let mut levels = core::mem::take(&mut self.levels);
+        for level in &mut levels {
+            for jobs in level.jobs.iter_mut().rev() {
+                for jobs in jobs.chunks(JOBS_TOGETHER) {
                     nodes.clear();
                     nodes.extend(jobs.iter().map(|job| {
-                        *self.open[job.page as usize]
-                            .page()
-                            .children(usize::from(job.fork))
+                        let page = self.open[job.page as usize].page();
+                        *page.children(usize::from(job.fork))
                     }));
                     hashes.resize(nodes.len(), Hash::default());
                     self.hasher.inner_many(&nodes, &mut hashes);
                     for (job, hash) in jobs.iter().zip(&hashes) {
                         let open = &mut self.open[job.page as usize];
                         match job.slot {
-                            Some((fork, side)) => open
-                                .page_mut()
-                                .set_child((usize::from(fork), usize::from(side)), *hash),
-                            None => open.hash = *hash,
+                            Some((fork, side)) => {
+                                let slot = (usize::from(fork), usize::from(side));
+                                open.page_mut().set_child(slot, *hash);
+                            }
+                            None => open.hash = Some(*hash),
                         }
                     }
                 }
+                jobs.clear();
             }
-            for at in pages {
+            for at in level.pages.drain(..) {
+                self.open[at as usize].done = true;
                 self.put_back(at);
             }
         }
+        // For the next run, with the room that they have.
+        self.levels = levels;
     }
 
     /// Takes a finished tree out of the update.
@@ -123,7 +125,10 @@ impl<H: Hasher> Update<'_, H> {
         match outcome {
             Outcome::Page(top) => {
                 let open = &mut self.open[*top as usize];
-                (open.page.take().map(UniqueArc::shareable), open.hash)
+                (
+                    open.page.take().map(UniqueArc::shareable),
+                    open.hash.unwrap_or_default(),
+                )
             }
             _ => (None, self.hasher.empty()),
         }
@@ -142,38 +147,24 @@ impl<H: Hasher> Update<'_, H> {
         };
         let Some(page) = open.page.take() else { return };
         let open = &mut self.open[above.page as usize];
-        match above.slot {
-            Some(slot) => open.page_mut().set_child(slot, hash),
-            None => open.hash = hash,
+        match (above.slot, hash) {
+            (Some(slot), Some(hash)) => open.page_mut().set_child(slot, hash),
+            (None, Some(_)) => open.hash = hash,
+            // Nothing has changed below.
+            (_, None) => {}
         }
         open.page_mut()
             .put_page(usize::from(above.item), page.shareable());
     }
 }
 
-/// Splits jobs into runs of whole pages of about `JOBS_TOGETHER`.
-fn page_runs(jobs: &mut [Job]) -> impl Iterator<Item = &mut [Job]> {
-    let mut rest = jobs;
-    core::iter::from_fn(move || {
-        let jobs = core::mem::take(&mut rest);
-        if jobs.is_empty() {
-            return None;
-        }
-        let mut end = jobs.len().min(JOBS_TOGETHER);
-        while end < jobs.len() && jobs[end].page == jobs[end - 1].page {
-            end += 1;
-        }
-        let (run, after) = jobs.split_at_mut(end);
-        rest = after;
-        Some(run)
-    })
+/// The level of this height.
+fn level(levels: &mut Vec<Level>, height: usize) -> &mut Level {
+    if levels.len() <= height {
+        levels.resize_with(height + 1, Level::default);
+    }
+    &mut levels[height]
 }
 
-/// The places of the ones in a mask.
-fn places(mut mask: u64) -> impl Iterator<Item = usize> {
-    core::iter::from_fn(move || {
-        let place = (mask != 0).then(|| mask.trailing_zeros() as usize)?;
-        mask &= mask - 1;
-        Some(place)
-    })
-}
+/// Inner nodes gathered for one call of the hasher: what is gathered stays in the cache.
+const JOBS_TOGETHER: usize = 512;
