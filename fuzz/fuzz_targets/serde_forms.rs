@@ -4,10 +4,11 @@
 use std::fmt::Debug;
 
 use libfuzzer_sys::fuzz_target;
-use merkle_core::{CompactRange, ConsistencyProof, InclusionProof, TreeHead};
+use merkle_core::{CompactRange, ConsistencyProof, InclusionProof, Proof, TreeHead};
 use serde::{Serialize, de::DeserializeOwned};
 
 fuzz_target!(|bytes: &[u8]| {
+    check(bytes, Proof::decode, Proof::encode);
     check(bytes, InclusionProof::decode, InclusionProof::encode);
     check(bytes, ConsistencyProof::decode, ConsistencyProof::encode);
     check(bytes, CompactRange::decode, CompactRange::encode);

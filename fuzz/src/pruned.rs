@@ -5,6 +5,9 @@ use merkle_core::{Hash, Hasher};
 
 use crate::{Content, Key};
 
+/// How every proof begins: kind and version.
+const PREFIX: [u8; 2] = *b"M\x01";
+
 /// The nodes of a proof, in pre-order.
 #[derive(Clone, Debug)]
 pub struct PrunedTree {
@@ -62,7 +65,7 @@ impl Edit {
 impl PrunedTree {
     /// Takes bytes apart that `Proof::encode` wrote.
     pub fn parse(bytes: &[u8]) -> Self {
-        let mut reader = Reader(&bytes[1..]);
+        let mut reader = Reader(&bytes[PREFIX.len()..]);
         let count = reader.number();
         let kinds = reader.take(count.div_ceil(4)).to_vec();
         let nodes = (0..count).map(|node| match kinds[node / 4] >> (2 * (node % 4)) & 3 {
@@ -78,7 +81,7 @@ impl PrunedTree {
 
     /// The bytes of a proof with these nodes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = vec![1];
+        let mut bytes = PREFIX.to_vec();
         number(&mut bytes, self.nodes.len());
         for nodes in self.nodes.chunks(4) {
             bytes.push(
