@@ -94,7 +94,7 @@ impl<H: Profile> Prover<'_, H> {
             }),
             (PROVED, &mut || {
                 let present = keys.iter().zip(black_box(&encoded)).filter(|(key, bytes)| {
-                    Proof::decode(bytes).is_ok_and(|proof| self.shows(*key, &proof))
+                    Proof::decode(bytes).is_ok_and(|proof| self.shows(key, &proof))
                 });
                 counted(PROVED, present)
             }),
