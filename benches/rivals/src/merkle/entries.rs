@@ -77,7 +77,7 @@ impl Random {
 
     /// A number below `bound`.
     pub(super) fn below(&mut self, bound: usize) -> usize {
-        let bounded = u128::from(self.next()) * bound as u128 >> 64;
+        let bounded = (u128::from(self.next()) * bound as u128) >> 64;
         usize::try_from(bounded).expect("below a usize")
     }
 

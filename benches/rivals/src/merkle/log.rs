@@ -103,7 +103,9 @@ fn inclusion(report: &mut Report, log: &Log, peer: &CtMerkle) {
     let (head, root) = (log.head(), peer.root());
 
     let [made, verified, their_made, their_verified] = rates([
-        (PROOFS, &mut || Box::new(places.iter().map(prove).collect::<Vec<_>>())),
+        (PROOFS, &mut || {
+            Box::new(places.iter().map(prove).collect::<Vec<_>>())
+        }),
         (PROOFS, &mut || {
             all(places.iter().zip(black_box(&proofs)).map(|(at, proof)| {
                 let leaf = log.leaf(index(*at)).copied().unwrap_or_default();
@@ -133,16 +135,26 @@ fn consistency(report: &mut Report, log: &Log, peer: &CtMerkle) {
     let olds = Random::new(32).places(PROOFS, count - 1);
     let olds: Vec<_> = olds.into_iter().map(|old| old + 1).collect();
     let old_size = |old: usize| TreeSize::new(old as u64);
-    let prove = |old: &usize| log.prove_consistency(old_size(*old), size).expect("in the log");
+    let prove = |old: &usize| {
+        log.prove_consistency(old_size(*old), size)
+            .expect("in the log")
+    };
     let proofs: Vec<_> = olds.iter().map(prove).collect();
     let heads: Vec<_> = (olds.iter())
-        .map(|old| TreeHead::new(old_size(*old), log.root_at(old_size(*old)).expect("in the log")))
+        .map(|old| {
+            TreeHead::new(
+                old_size(*old),
+                log.root_at(old_size(*old)).expect("in the log"),
+            )
+        })
         .collect();
     let new = log.head();
 
     // ct-merkle knows the roots of its present size alone, and so verifies nothing here.
     let [made, verified, their_made] = rates([
-        (PROOFS, &mut || Box::new(olds.iter().map(prove).collect::<Vec<_>>())),
+        (PROOFS, &mut || {
+            Box::new(olds.iter().map(prove).collect::<Vec<_>>())
+        }),
         (PROOFS, &mut || {
             let held = heads.iter().zip(black_box(&proofs));
             all(held.map(|(old, proof)| proof.verify(old, &new).is_ok()))

@@ -75,7 +75,10 @@ impl<H: Profile> Prover<'_, H> {
         let keys: Vec<_> = places.iter().map(|at| self.entries.keys()[*at]).collect();
         let proofs: Vec<_> = keys.iter().map(|key| self.map.prove(key)).collect();
         let encoded: Vec<_> = proofs.iter().map(Proof::encode).collect();
-        let theirs: Vec<_> = keys.iter().map(|key| self.nomt.prove::<H::Nomt>(key)).collect();
+        let theirs: Vec<_> = keys
+            .iter()
+            .map(|key| self.nomt.prove::<H::Nomt>(key))
+            .collect();
 
         let [made, verified, decoded, nomt] = rates([
             (PROVED, &mut || {
@@ -84,17 +87,23 @@ impl<H: Profile> Prover<'_, H> {
             }),
             (PROVED, &mut || {
                 let present = keys.iter().zip(black_box(&proofs));
-                counted(PROVED, present.filter(|(key, proof)| self.shows(key, proof)))
+                counted(
+                    PROVED,
+                    present.filter(|(key, proof)| self.shows(key, proof)),
+                )
             }),
             (PROVED, &mut || {
                 let present = keys.iter().zip(black_box(&encoded)).filter(|(key, bytes)| {
-                    Proof::decode(bytes).is_ok_and(|proof| self.shows(*key, &proof))
+                    Proof::decode(bytes).is_ok_and(|proof| self.shows(key, &proof))
                 });
                 counted(PROVED, present)
             }),
             (PROVED, &mut || {
                 let present = places.iter().zip(black_box(&theirs));
-                counted(PROVED, present.filter(|(at, proof)| self.nomt_shows(**at, proof)))
+                counted(
+                    PROVED,
+                    present.filter(|(at, proof)| self.nomt_shows(**at, proof)),
+                )
             }),
         ]);
         let goal = Goal::AtLeast(5e5);
@@ -176,8 +185,11 @@ impl<H: Profile> Prover<'_, H> {
         let row = self.row("verify_1000", "keys/s", verified);
         report.row(&row.peer("nomt-core", nomt).goal(Goal::AtLeast(nomt)));
 
-        let shown: usize = keys.iter().map(|keys| keys.len() * ENTRY_BYTES).sum();
-        self.lengths_of_many(report, "multi", &proofs, shown, Some(330.0));
+        let bytes: usize = proofs.iter().map(|proof| proof.encode().len()).sum();
+        let each = bytes as f64 / PROVED as f64;
+        let beside = Length::at_most(each - ENTRY_BYTES as f64, 330.0);
+        self.length(report, "multi_beside_entries", "bytes/key", beside);
+        self.length(report, "multi_whole", "bytes/key", Length::of(each));
     }
 
     fn nomt_shows_all(&self, places: &[usize], proof: &MultiProof) -> bool {
@@ -186,25 +198,6 @@ impl<H: Profile> Prover<'_, H> {
             let mut leaves = places.iter().map(|place| self.nomt_leaf(*place));
             leaves.all(|leaf| matches!(paths.confirm_value(&leaf), Ok(true)))
         })
-    }
-
-    /// Bytes a key of `proofs`: all of them, and those that are not entries shown.
-    fn lengths_of_many(
-        &self,
-        report: &mut Report,
-        name: &str,
-        proofs: &[Proof],
-        shown: usize,
-        goal: Option<f64>,
-    ) {
-        let whole: usize = proofs.iter().map(|proof| proof.encode().len()).sum();
-        let each = |bytes: usize| bytes as f64 * ENTRY_BYTES as f64 / shown as f64;
-        let path = Length {
-            ours: each(whole - shown),
-            goal,
-        };
-        self.length(report, &format!("{name}_beside_entries"), "bytes/key", path);
-        self.length(report, &format!("{name}_whole"), "bytes/key", Length::of(each(whole)));
     }
 
     fn transition(&self, report: &mut Report) {
@@ -232,10 +225,13 @@ impl<H: Profile> Prover<'_, H> {
                 Box::new(black_box(&batches).iter().map(prove).collect::<Vec<_>>())
             }),
             (PROVED, &mut || {
-                let applied = batches.iter().zip(black_box(&proofs)).filter(|(batch, proof)| {
-                    let view = proof.verify(&H::default(), &self.map.root());
-                    view.is_ok_and(|view| view.apply(batch).is_ok())
-                });
+                let applied = batches
+                    .iter()
+                    .zip(black_box(&proofs))
+                    .filter(|(batch, proof)| {
+                        let view = proof.verify(&H::default(), &self.map.root());
+                        view.is_ok_and(|view| view.apply(batch).is_ok())
+                    });
                 counted(PROVED / MANY, applied)
             }),
             (PROVED, &mut || {
@@ -249,8 +245,9 @@ impl<H: Profile> Prover<'_, H> {
         report.row(&self.row("prove_update_1000", "updates/s", made));
         let row = self.row("apply_1000", "updates/s", applied);
         report.row(&row.peer("nomt-core", nomt));
-        let shown = PROVED * ENTRY_BYTES;
-        self.lengths_of_many(report, "transition", &proofs, shown, None);
+        let bytes: usize = proofs.iter().map(|proof| proof.encode().len()).sum();
+        let each = Length::of(bytes as f64 / PROVED as f64);
+        self.length(report, "transition", "bytes/update", each);
     }
 
     fn nomt_applies(&self, places: &[usize], proof: &MultiProof) -> bool {
@@ -267,23 +264,35 @@ impl<H: Profile> Prover<'_, H> {
     fn range(&self, report: &mut Report) {
         let range = RANGE.min(self.entries.len() / 2);
         let first = self.entries.len() / 3;
-        let (from, to) = (&self.entries.keys()[first], &self.entries.keys()[first + range]);
+        let (from, to) = (
+            &self.entries.keys()[first],
+            &self.entries.keys()[first + range],
+        );
         let query = Query::new().range(&from[..]..&to[..]);
         let proof = self.map.prove_query(&query);
 
         let [made, verified] = rates([
-            (range, &mut || Box::new(self.map.prove_query(black_box(&query)))),
+            (range, &mut || {
+                Box::new(self.map.prove_query(black_box(&query)))
+            }),
             (range, &mut || {
                 let view = black_box(&proof).verify(&H::default(), &self.map.root());
                 let view = view.expect("the proof is of this map");
-                let all = view.range(&from[..]..&to[..]).expect("the proof is of this range");
+                let all = view
+                    .range(&from[..]..&to[..])
+                    .expect("the proof is of this range");
                 counted(range, all)
             }),
         ]);
         report.row(&self.row("prove_range_10000", "entries/s", made));
         report.row(&self.row("verify_range_10000", "entries/s", verified));
         let ratio = proof.encode().len() as f64 / (range * ENTRY_BYTES) as f64;
-        self.length(report, "range_10000", "x leaves' bytes", Length::at_most(ratio, 2.0));
+        self.length(
+            report,
+            "range_10000",
+            "x leaves' bytes",
+            Length::at_most(ratio, 2.0),
+        );
     }
 
     /// Sets of [`MANY`] places in order, [`PROVED`] in all.

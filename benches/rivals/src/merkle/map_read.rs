@@ -32,9 +32,8 @@ pub(super) fn rows<H: Profile>(report: &mut Report, entries: &Entries, map: &Map
             Box::new(bytes.sum::<usize>())
         }),
     ]);
-    let row = |name: &str, unit, rate| {
-        Row::new("merkle", format!("map::{name}/size={size}"), unit, rate)
-    };
+    let row =
+        |name: &str, unit, rate| Row::new("merkle", format!("map::{name}/size={size}"), unit, rate);
     report.row(&row("get", "gets/s", get));
     report.row(&row("iterate", "entries/s", iterate));
 }

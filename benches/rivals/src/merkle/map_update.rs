@@ -64,18 +64,16 @@ pub(super) fn rows<H: Profile>(
 }
 
 /// New values for random keys: in place, with the old version still there, and jmt.
-fn updates<H: Profile>(
-    entries: &Entries,
-    map: &mut Map<H>,
-    mut jmt: Option<&mut Jmt>,
-) -> [f64; 3] {
+fn updates<H: Profile>(entries: &Entries, map: &mut Map<H>, mut jmt: Option<&mut Jmt>) -> [f64; 3] {
     let [first, second] = [3, 4].map(|seed| changes(entries, seed, BATCH));
     let [in_place, kept] = [&first, &second].map(|changes| batches(changes));
     let [mut in_place, mut kept] = [&in_place, &kept].map(|all| all.chunks(CHANGES / BATCH));
     let mut theirs = first.chunks(CHANGES / BATCH);
     let map = RefCell::new(map);
     rates([
-        (CHANGES, &mut || update_all(*map.borrow_mut(), in_place.next())),
+        (CHANGES, &mut || {
+            update_all(*map.borrow_mut(), in_place.next())
+        }),
         (CHANGES, &mut || {
             let mut map = map.borrow_mut();
             for batch in kept.next().expect("one a round") {
