@@ -116,6 +116,7 @@ fn targets(repo: &Repo) -> Result<Vec<String>> {
         .context("no fuzz targets")?;
     let mut names: Vec<String> = targets
         .iter()
+        .filter(|target| target["kind"][0] == "bin") // beside them stands what they share
         .filter_map(|target| target["name"].as_str())
         .map(str::to_owned)
         .collect();

@@ -33,6 +33,8 @@ pub use map::{
 pub use note::{
     NoteError, NoteKeyError, NoteSignature, SignedNote, SignerKey, VerifiedNote, VerifierKey,
 };
+#[cfg(feature = "ics23")]
+pub use proof::Ics23Error;
 pub use proof::{
     Lookup, NotCovered, Proof, ProofDecodeError, ProofError, Query, Revealed, TransitionError, View,
 };

@@ -1,6 +1,8 @@
 //! The one proof: a pruned tree.
 
 mod codec;
+#[cfg(feature = "ics23")]
+mod ics23;
 mod prove;
 mod query;
 #[cfg(feature = "serde")]
@@ -11,6 +13,8 @@ mod view;
 use alloc::vec::Vec;
 
 pub use codec::ProofDecodeError;
+#[cfg(feature = "ics23")]
+pub use ics23::Ics23Error;
 pub use query::Query;
 pub use transition::TransitionError;
 pub use view::{Lookup, NotCovered, Revealed, View};

@@ -10,10 +10,8 @@
     reason = "a failed unwrap is a failed test, and the sizes here are small"
 )]
 
-use std::collections::BTreeMap;
-use std::fmt::Debug;
-use std::fs;
-use std::path::Path;
+#[path = "common/vectors.rs"]
+mod vectors;
 
 use merkle_core::{
     Checkpoint, CompactRange, ConsistencyProof, EntryBundle, Hash, InclusionProof, LeafIndex, Log,
@@ -21,6 +19,7 @@ use merkle_core::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use vectors::{hex, verdict};
 
 const INDEX: u64 = 13;
 const OLD: u64 = 13;
@@ -34,43 +33,9 @@ fn head(size: u64) -> TreeHead {
     log(size).head()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The variant's name, without its fields; `accepted` for a success.
-fn verdict<T, E: Debug>(result: Result<T, E>) -> String {
-    let name = result
-        .err()
-        .map_or("accepted".to_owned(), |error| format!("{error:?}"));
-    name.split([' ', '{', '(']).take(1).collect()
-}
-
 /// Compares the cases of one format with the files, or writes them.
-fn publish(format: &str, cases: Vec<(&str, Value)>) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/vectors/log")
-        .join(format);
-    let count = cases.len();
-    let cases: BTreeMap<String, String> = cases
-        .into_iter()
-        .map(|(name, case)| (format!("{name}.json"), format!("{case:#}\n")))
-        .collect();
-    assert_eq!(cases.len(), count, "two cases of one name");
-    if std::env::var_os("REGENERATE_VECTORS").is_some() {
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).unwrap();
-        for (name, case) in &cases {
-            fs::write(folder.join(name), case).unwrap();
-        }
-    }
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(&folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        found.insert(name, fs::read_to_string(path).unwrap());
-    }
-    assert_eq!(found, cases);
+fn publish<N: AsRef<str>>(format: &str, cases: Vec<(N, Value)>) {
+    vectors::publish(&format!("log/{format}"), cases);
 }
 
 /// Ways to spoil an encoding of two one-byte integers and hashes, with what must come of it.

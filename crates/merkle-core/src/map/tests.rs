@@ -135,7 +135,7 @@ proptest! {
         let map = map_of(Sha256, &model);
         let (start, end) = (start.as_ref().map(Vec::as_slice), end.as_ref().map(Vec::as_slice));
         let expected: Vec<_> = pairs(model.iter())
-            .filter(|(key, _)| (start, end).contains(*key))
+            .filter(|(key, _)| RangeBounds::<[u8]>::contains(&(start, end), *key))
             .collect();
         prop_assert!(map.range((start, end)).eq(expected.iter().copied()));
         // From both ends in any order, until they meet.

@@ -1,4 +1,4 @@
-//! The bytes of a proof. Specified in `docs/formats.md`.
+//! The bytes of a proof. Specified in `docs/formats/map.md`.
 
 use alloc::vec::Vec;
 

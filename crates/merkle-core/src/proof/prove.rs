@@ -35,9 +35,12 @@ pub(crate) fn prove<'t, H: Hasher>(
     for range in query.ranges.iter().filter(|range| !range.is_empty()) {
         stretches.extend(stretch(top, range, &mut missing));
     }
+    let everything = KeyRange::new(&..);
     let mut shown: Vec<&KeyRange<'_>> = Vec::new();
-    if !query.digests {
-        shown.extend(&query.ranges);
+    match (query.digests, query.neighbours) {
+        (true, _) => {}
+        (false, true) => shown.push(&everything),
+        (false, false) => shown.extend(&query.ranges),
     }
     reveal(hasher, top, stretches, shown, missing)
 }

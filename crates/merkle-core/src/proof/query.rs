@@ -24,6 +24,7 @@ use crate::map::KeyRange;
 pub struct Query<'k> {
     pub(super) ranges: Vec<KeyRange<'k>>,
     pub(super) digests: bool,
+    pub(super) neighbours: bool,
 }
 
 impl<'k> Query<'k> {
@@ -66,6 +67,16 @@ impl<'k> Query<'k> {
     #[must_use]
     pub fn digests(mut self) -> Self {
         self.digests = true;
+        self
+    }
+
+    /// Shows also the values of the entries right before and right after what is asked for, which
+    /// otherwise come as digests. Changes nothing after [`digests`](Self::digests).
+    ///
+    /// ICS-23 wants them where a key is absent.
+    #[must_use]
+    pub fn with_neighbours(mut self) -> Self {
+        self.neighbours = true;
         self
     }
 }

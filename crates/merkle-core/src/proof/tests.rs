@@ -74,7 +74,7 @@ proptest! {
             let proof = through_bytes(&map.prove_query(&Query::new().range(range).prefix(&prefix)));
             let view = proof.verify(&Blake3, &map.root()).unwrap();
             let expected: Vec<_> = model.iter()
-                .filter(|(key, _)| range.contains(&key[..]))
+                .filter(|(key, _)| RangeBounds::<[u8]>::contains(&range, &key[..]))
                 .map(|(key, value)| (&key[..], Value::Bytes(value)))
                 .collect();
             prop_assert_eq!(view.range(range).unwrap().collect::<Vec<_>>(), expected);
@@ -87,7 +87,7 @@ proptest! {
             for other in ranges {
                 if let Ok(entries) = view.range(other) {
                     let found: Vec<_> = entries.map(|(key, _)| key).collect();
-                    let expected: Vec<_> = model.keys().map(Vec::as_slice).filter(|key| other.contains(key)).collect();
+                    let expected: Vec<_> = model.keys().map(Vec::as_slice).filter(|key| RangeBounds::<[u8]>::contains(&other, *key)).collect();
                     prop_assert_eq!(found, expected);
                 }
             }
