@@ -2,14 +2,13 @@
 
 use std::any::Any;
 use std::hint::black_box;
-use std::time::Instant;
 
 use merkle_core::{Batch, Hash, Map};
 
 use super::entries::Entries;
 use super::profile::Profile;
 use super::rival::{jmt::Jmt, nomt};
-use crate::measure::rates;
+use crate::measure::{rates, timed};
 use crate::report::Report;
 use crate::row::{Goal, Row};
 
@@ -80,13 +79,14 @@ fn memory<H: Profile>(report: &mut Report, batch: &Batch<'_>) {
 /// The peer and the entries a second it took; one round, for that takes as long as all the others.
 fn build_jmt(entries: &Entries) -> (Jmt, f64) {
     let all: Vec<_> = entries.iter().collect();
-    let start = Instant::now();
-    let mut jmt = Jmt::default();
-    for entries in all.chunks(JMT_BATCH) {
-        jmt.update(entries.iter().copied());
-    }
-    let rate = entries.len() as f64 / start.elapsed().as_secs_f64();
-    (jmt, rate)
+    let (seconds, jmt) = timed(|| {
+        let mut jmt = Jmt::default();
+        for entries in all.chunks(JMT_BATCH) {
+            jmt.update(entries.iter().copied());
+        }
+        jmt
+    });
+    (jmt, entries.len() as f64 / seconds)
 }
 
 /// The same number of the same kinds of nodes as the map has, ready to be hashed.
