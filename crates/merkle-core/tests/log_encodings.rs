@@ -14,8 +14,8 @@
 mod vectors;
 
 use merkle_core::{
-    Checkpoint, CompactRange, ConsistencyProof, EntryBundle, Hash, InclusionProof, LeafIndex, Log,
-    Tile, TileKind, TreeHead, TreeSize,
+    Checkpoint, CompactRange, ConsistencyProof, Hash, InclusionProof, LeafIndex, Log, Tile,
+    TreeHead, TreeSize,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
