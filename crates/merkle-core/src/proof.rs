@@ -129,7 +129,7 @@ impl Proof {
             nodes: Vec::with_capacity(2 * (pruned + leaves)),
             pruned: Vec::with_capacity(pruned),
             leaves: Vec::with_capacity(leaves),
-            text: Vec::with_capacity(128 * leaves),
+            text: Vec::with_capacity(192 * leaves),
         }
     }
 
