@@ -82,6 +82,16 @@ impl<'t> Node<'t> {
         }
     }
 
+    /// The child of an inner node towards `key`: its side, itself, and the hash of its sibling.
+    pub(crate) fn towards(&self, key: &[u8]) -> Option<(usize, Self, &'t Hash)> {
+        if self.low == self.high {
+            return None;
+        }
+        let side = usize::from(self.page.fork(self.at).bit.of(key));
+        let sibling = &self.page.children(self.at)[1 - side];
+        Some((side, self.child(side), sibling))
+    }
+
     pub(crate) fn kind(&self) -> Kind<'t> {
         if self.low < self.high {
             let bit = self.page.fork(self.at).bit;

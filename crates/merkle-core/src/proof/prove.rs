@@ -50,19 +50,14 @@ fn prove_present(top: map::Node<'_>, key: &[u8]) -> Option<Proof> {
     let mut proof = Proof::with_capacity(DEPTH_EXPECTED, 1);
     let mut behind = Vec::with_capacity(DEPTH_EXPECTED);
     let mut node = top;
-    while let Kind::Inner {
-        bit,
-        children: [left, right],
-    } = node.kind()
-    {
+    while let Some((side, child, sibling)) = node.towards(key) {
         proof.nodes.push(Node::Inner);
-        if bit.of(key) {
-            proof.push_pruned(*left.hash);
-            node = right;
+        if side == 0 {
+            behind.push(*sibling);
         } else {
-            behind.push(*right.hash);
-            node = left;
+            proof.push_pruned(*sibling);
         }
+        node = child;
     }
     match node.kind() {
         Kind::Leaf { key: found, value } if found == key => proof.push_leaf(key, value),
