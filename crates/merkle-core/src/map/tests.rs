@@ -227,3 +227,20 @@ fn the_deepest_tree_needs_no_stack() {
     let small_stack = std::thread::Builder::new().stack_size(128 << 10);
     small_stack.spawn(work).unwrap().join().unwrap();
 }
+
+/// Found by the fuzz target `partial_map`: the page that is left was opened for a change that does
+/// nothing, and it moves to the top.
+#[test]
+fn keeps_the_hash_of_a_page_that_moves_to_the_top_unchanged() {
+    let keys = |first: u8| (0..20_u8).map(move |second| vec![first, second]);
+    let model: Model = keys(0xa0)
+        .chain(keys(0xb0))
+        .map(|key| (key, vec![1]))
+        .collect();
+    let left: Model = keys(0xa0).map(|key| (key, vec![1])).collect();
+    let absent = (vec![0xa0, 99], None);
+    let changes: Changes = keys(0xb0).map(|key| (key, None)).chain([absent]).collect();
+    let mut map = map_of(Sha256, &model);
+    map.update(&batch(&changes));
+    assert_eq!(map.root(), map_of(Sha256, &left).root());
+}

@@ -266,7 +266,10 @@ impl<H: Hasher> Update<'_, H> {
     fn settle_alone(&mut self, piece: Piece) -> u32 {
         let page = match piece.part {
             Part::Open(page) => {
-                self.open[page as usize].above = None;
+                let open = &mut self.open[page as usize];
+                open.above = None;
+                // The slot that had it as it was is gone.
+                open.hash = open.hash.or(Some(piece.hash));
                 return page;
             }
             Part::Page(page) => unique(page),
