@@ -106,9 +106,11 @@ fn check_step<H: Hasher>(
     let proof = supplied(&mut partial.clone(), model, |map| map.prove_update(&batch));
     assert_eq!(proof, Ok(whole.prove_update(&batch)));
     let before = partial.clone();
-    assert_eq!(supplied(partial, model, |map| map.update(&batch)), Ok(()));
+    let tally = supplied(partial, model, |map| map.update(&batch)).expect("its own entries");
     assert_eq!(before.root(), whole.root());
+    let len = whole.len();
     whole.update(&batch);
+    assert_eq!(len + tally.added - tally.removed, whole.len());
     change(model, &changes);
     assert_eq!(partial.root(), whole.root());
 }

@@ -17,6 +17,7 @@ pub use diff::{Difference, Differences};
 pub use partial::{AssembleError, Missing, PartialMap, SupplyError};
 pub use range::Entries;
 pub use subtree::{Subtree, SubtreeDecodeError};
+pub use update::Tally;
 
 use core::ops::RangeBounds;
 

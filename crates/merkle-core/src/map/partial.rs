@@ -14,7 +14,7 @@ use super::{
     range::{Entries, Walk},
     subtree::Subtree,
     tree::Tree,
-    update::{assemble, update},
+    update::{Tally, assemble, update},
 };
 use crate::{Hash, Hasher, Proof, Query, Sha256, proof};
 
@@ -54,6 +54,8 @@ use crate::{Hash, Hasher, Proof, Query, Sha256, proof};
 #[derive(Clone, Debug)]
 pub struct PartialMap<H = Sha256> {
     tree: Tree<H>,
+    /// How many subtrees are outside memory: none, and no operation needs to look for them.
+    outside: usize,
 }
 
 /// An operation needs subtrees that are not in memory; nothing has changed.
@@ -135,6 +137,7 @@ impl<H: Hasher> PartialMap<H> {
         }
         Ok(Self {
             tree: Tree { hasher, top, root },
+            outside: subtrees.len(),
         })
     }
 
@@ -176,12 +179,40 @@ impl<H: Hasher> PartialMap<H> {
         }
     }
 
-    /// Applies `batch` in place.
+    /// Applies `batch` in place, and says how the number of entries changed.
     ///
     /// # Errors
     ///
     /// [`Missing`], naming every subtree that the batch needs.
-    pub fn update(&mut self, batch: &Batch<'_>) -> Result<(), Missing> {
+    pub fn update(&mut self, batch: &Batch<'_>) -> Result<Tally, Missing> {
+        self.needs(batch)?;
+        Ok(self.tree.update(batch))
+    }
+
+    /// Applies `batch` in place, its two halves by two closures that may run at the same time, as
+    /// [`Map::update_in_halves`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`], naming every subtree that the batch needs.
+    ///
+    /// # Panics
+    ///
+    /// Only if `both` does; the map is empty then.
+    pub fn update_in_halves(
+        &mut self,
+        batch: &Batch<'_>,
+        both: impl FnOnce(&mut (dyn FnMut() + Send), &mut (dyn FnMut() + Send)),
+    ) -> Result<Tally, Missing> {
+        self.needs(batch)?;
+        Ok(self.tree.update_in_halves(batch, both))
+    }
+
+    /// Whether all that `batch` needs is in memory.
+    fn needs(&self, batch: &Batch<'_>) -> Result<(), Missing> {
+        if self.outside == 0 {
+            return Ok(());
+        }
         let mut subtrees: Vec<Subtree> = Vec::new();
         for (key, _) in batch.sorted().iter() {
             if let Err(at) = self.tree.get(key) {
@@ -191,11 +222,11 @@ impl<H: Hasher> PartialMap<H> {
                 }
             }
         }
-        if !subtrees.is_empty() {
-            return Err(Missing { subtrees });
+        if subtrees.is_empty() {
+            Ok(())
+        } else {
+            Err(Missing { subtrees })
         }
-        self.tree.update(batch);
-        Ok(())
     }
 
     /// Proves all that `query` asks for.
@@ -297,6 +328,7 @@ impl<H: Hasher> PartialMap<H> {
                 .tree
                 .change_item(subtree, |page, item| page.set_stub(item, prefix, bit)),
         }
+        self.outside += 1;
         true
     }
 
@@ -328,6 +360,7 @@ impl<H: Hasher> PartialMap<H> {
         };
         self.tree
             .change_item(subtree, |page, item| page.put_page(item, top));
+        self.outside -= 1;
         Ok(())
     }
 
@@ -357,7 +390,10 @@ impl Missing {
 
 impl<H: Hasher> From<Map<H>> for PartialMap<H> {
     fn from(map: Map<H>) -> Self {
-        Self { tree: map.tree }
+        Self {
+            tree: map.tree,
+            outside: 0,
+        }
     }
 }
 

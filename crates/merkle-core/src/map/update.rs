@@ -29,9 +29,12 @@ const SPARE_MAX: usize = 64;
 
 /// What an update did to the number of entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    pub(crate) added: u64,
-    pub(crate) removed: u64,
+#[non_exhaustive]
+pub struct Tally {
+    /// Keys that were not there before.
+    pub added: u64,
+    /// Keys that are there no more.
+    pub removed: u64,
 }
 
 /// A tree: its topmost page, none if it is empty, and its root.

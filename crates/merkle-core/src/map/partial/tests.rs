@@ -89,11 +89,22 @@ proptest! {
             let query = Query::new().keys(changes.iter().map(|(key, _)| &key[..])).prefix(b"\x01");
             let proof = with_supplies(&mut partial.clone(), &model, |map| map.prove_query(&query));
             prop_assert_eq!(proof, whole.prove_query(&query));
-            with_supplies(&mut partial, &model, |map| map.update(&batch));
+            let mut in_halves = partial.clone();
+            let tally = with_supplies(&mut partial, &model, |map| map.update(&batch));
+            let halves = with_supplies(&mut in_halves, &model, |map| {
+                map.update_in_halves(&batch, |left, right| {
+                    right();
+                    left();
+                })
+            });
+            prop_assert_eq!(halves, tally);
             prop_assert_eq!(before.root(), whole.root());
+            let len = whole.len();
             whole.update(&batch);
             apply_to_model(&mut model, &changes);
             prop_assert_eq!(partial.root(), whole.root());
+            prop_assert_eq!(in_halves.root(), whole.root());
+            prop_assert_eq!(len + tally.added - tally.removed, whole.len());
         }
         let mut all = partial.clone();
         with_supplies(&mut all, &model, |map| map.range(..).map(|_| ()));
