@@ -15,6 +15,19 @@ pub enum Profile {
     Blake3,
 }
 
+impl Profile {
+    pub(crate) const ALL: &[Self] = &[Self::Sha256, Self::Blake3];
+
+    /// Its name, as in the description of a store.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256",
+            Self::Blake3 => "blake3",
+        }
+    }
+}
+
 /// Passes a call on to the profile's hasher.
 macro_rules! dispatch {
     ($profile:expr, $hasher:ident => $call:expr) => {

@@ -72,6 +72,7 @@ pub(crate) type Change<'a> = Option<Value<'a>>;
 /// let mut batch = Batch::new();
 /// batch.put(b"alice", b"900")?.put(b"bob", b"100")?.delete(b"carol")?;
 /// assert_eq!(batch.len(), 3);
+/// assert!(batch.changes().map(|(key, _)| key).is_sorted());
 /// # Ok::<(), merkle_core::KeyError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -143,6 +144,23 @@ impl<'a> Batch<'a> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
+    }
+
+    /// The changes in key order, one a key: its new value, or none where it goes.
+    ///
+    /// Sorts, unless the batch comes in key order.
+    pub fn changes(&self) -> impl Iterator<Item = (&'a [u8], Option<Value<'a>>)> {
+        let changes = self.sorted();
+        (0..changes.len()).map(move |at| changes[at])
+    }
+
+    /// The same batch, in key order and with one change a key.
+    #[must_use]
+    pub fn into_sorted(self) -> Self {
+        match self.sorted() {
+            Cow::Owned(changes) => Self { changes },
+            Cow::Borrowed(_) => self,
+        }
     }
 
     fn change(&mut self, key: &'a [u8], change: Change<'a>) -> Result<&mut Self, KeyError> {

@@ -1,0 +1,187 @@
+//! The handle of an open database.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use merkle_core::KeyError;
+
+use crate::checkpoint::Pointer;
+use crate::engine::EngineError;
+use crate::error::Fault;
+use crate::format::Format;
+use crate::open::OpenReport;
+use crate::state::{self, State};
+use crate::storage::Storage;
+use crate::writer::Writer;
+use crate::{
+    Batch, Commit, CommitError, Damage, Health, KeyMode, Options, Profile, ReadError, Snapshot,
+    Version,
+};
+
+/// An open database. Cloning the handle is cheap; all clones share it, in all threads.
+///
+/// Every call may block on the disk, if only for the fraction of a millisecond that a sync takes:
+/// asynchronous callers hand them to a thread that may block (`spawn_blocking`).
+#[derive(Clone)]
+pub struct RealityDb {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What all handles share.
+pub(crate) struct Shared {
+    pub(crate) format: Format,
+    pub(crate) options: Options,
+    pub(crate) storage: Storage,
+    /// The newest durable version. Held for writing during a commit, until it is durable.
+    pub(crate) head: RwLock<State>,
+    /// Whoever commits holds this first, and then the head.
+    pub(crate) writer: Mutex<Writer>,
+    pub(crate) health: RwLock<Health>,
+    /// The checkpoints that are kept, in order.
+    pub(crate) pointers: Mutex<Vec<Pointer>>,
+    pub(crate) report: OpenReport,
+}
+
+impl RealityDb {
+    /// The newest version.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        let head = self.shared.head.read();
+        Version::of(&head.unwrap_or_else(PoisonError::into_inner).link())
+    }
+
+    /// How this database hashes: what its proofs are verified with.
+    #[must_use]
+    pub fn profile(&self) -> Profile {
+        self.shared.format.profile
+    }
+
+    /// How this database places keys.
+    #[must_use]
+    pub fn key_mode(&self) -> KeyMode {
+        self.shared.format.key_mode
+    }
+
+    /// Where `key` is in the tree, and so in proofs: the key itself, or its hash.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`].
+    pub fn tree_key(&self, key: &[u8]) -> Result<Vec<u8>, KeyError> {
+        Ok(self.shared.tree_key(key)?.into_owned())
+    }
+
+    /// The newest version, to read from: it stays as it is whatever is committed meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Storage`] after a panic in another thread.
+    pub fn snapshot(&self) -> Result<Snapshot, ReadError> {
+        let state = state::read(&self.shared.head)?.clone();
+        Ok(Snapshot::new(state, self.shared.clone()))
+    }
+
+    /// The value of `key` in the newest version.
+    ///
+    /// Waits while a commit is being made; a [snapshot](Self::snapshot) does not.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`]; damage is told, never returned as a value.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        let key = self.shared.tree_key(key)?;
+        self.shared.noticed(state::get(&self.shared.head, &key))
+    }
+
+    /// Commits one entry.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError`].
+    pub fn put(&self, key: &[u8], value: &[u8]) -> Result<Version, CommitError> {
+        let mut batch = Batch::new();
+        batch.put(key, value)?;
+        self.commit(Commit::new(&batch))
+    }
+
+    /// Commits the removal of one entry.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError`].
+    pub fn delete(&self, key: &[u8]) -> Result<Version, CommitError> {
+        let mut batch = Batch::new();
+        batch.delete(key)?;
+        self.commit(Commit::new(&batch))
+    }
+
+    /// Whether the database is sound, or in panic mode.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.shared.health()
+    }
+
+    /// Makes all commits durable, for [`Durability::Buffered`](crate::Durability::Buffered).
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError::Unknown`] or [`CommitError::Panic`].
+    pub fn sync(&self) -> Result<(), CommitError> {
+        self.shared.writer()?.sync()
+    }
+}
+
+impl Shared {
+    /// The right to commit: refused in panic mode; finds out first where the journal stands if the
+    /// storage failed before.
+    pub(crate) fn writer(&self) -> Result<MutexGuard<'_, Writer>, CommitError> {
+        let mut writer = self.writer.lock().map_err(|_| {
+            EngineError::Broken("an earlier commit on this handle panicked".to_owned())
+        })?;
+        if let Health::Panic(damage) = self.health() {
+            return Err(CommitError::Panic(damage));
+        }
+        if writer.is_interrupted() {
+            let mut head = state::write(&self.head)?;
+            self.noticed_by_commit(writer.resume(&mut head))?;
+        }
+        Ok(writer)
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        let health = self.health.read();
+        health.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Enters panic mode if damage was found.
+    pub(crate) fn noticed<T>(&self, outcome: Result<T, Fault>) -> Result<T, ReadError> {
+        self.notice(&outcome);
+        Ok(outcome?)
+    }
+
+    fn noticed_by_commit<T>(&self, outcome: Result<T, Fault>) -> Result<T, CommitError> {
+        self.notice(&outcome);
+        Ok(outcome?)
+    }
+
+    fn notice<T>(&self, outcome: &Result<T, Fault>) {
+        if let Err(Fault::Damage(damage)) = outcome {
+            self.panic(damage);
+        }
+    }
+
+    /// Enters panic mode: the first damage found is the one that it tells.
+    pub(crate) fn panic(&self, damage: &Damage) {
+        let health = self.health.write();
+        let mut health = health.unwrap_or_else(PoisonError::into_inner);
+        if matches!(*health, Health::Sound) {
+            tracing::error!(%damage, "panic mode: writes are refused");
+            *health = Health::Panic(damage.clone());
+        }
+    }
+
+    pub(crate) fn notice_commit(&self, outcome: &Result<(), CommitError>) {
+        if let Err(CommitError::Damaged(damage)) = outcome {
+            self.panic(damage);
+        }
+    }
+}

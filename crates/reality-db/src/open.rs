@@ -1,0 +1,273 @@
+//! Opening and creating.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, RwLock};
+
+use merkle_core::{Hash, Hasher, Map, PartialMap};
+
+use crate::checkpoint::{Catalogue, Pointer};
+use crate::engine::{End, Engine};
+use crate::error::Fault;
+use crate::format::{self, Format};
+use crate::head::{self, Mark, MarkFile};
+use crate::health::Health;
+use crate::journal::{Journal, Link};
+use crate::record::{Changes, CommitKind, Header, Record, record_hash};
+use crate::state::State;
+use crate::storage::Storage;
+use crate::writer::{Writer, replay};
+use crate::{Damage, OpenError, Options, RealityDb, Shared, checkpoints};
+
+/// What precedes the genesis record.
+const BEFORE_GENESIS: Hash = Hash::from_bytes([0; 32]);
+
+impl RealityDb {
+    /// Opens the database in the folder `path`, or creates it there.
+    ///
+    /// Begins with the newest checkpoint and applies the journal behind it, checking every record
+    /// against the chain and every root against the content.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]. A damaged database is not opened, unless the options
+    /// [say so](Options::accept_damage).
+    pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Self, OpenError> {
+        let (storage, format) = Storage::open(path.as_ref(), options)?;
+        Self::start(storage, format, options)
+    }
+
+    /// Opens a database on storage that is ours alone, or creates one there if it has no format.
+    pub(crate) fn start(
+        storage: Storage,
+        format: Option<Format>,
+        options: &Options,
+    ) -> Result<Self, OpenError> {
+        let journal = Journal::new(storage.engine.clone());
+        let format = match format {
+            Some(format) => format,
+            None => create(&storage, &journal, options)?,
+        };
+        let pointers = checkpoints::list(&*storage.engine)?;
+        let (state, report, mut damage) = load(&storage, &journal, &format, &pointers)?;
+        let mark = head::read(&*storage.folder);
+        damage = damage.or(match &mark {
+            Ok(mark) => check_mark(&journal, &state, mark.as_ref())?,
+            Err(_) => Some(Damage::Mark),
+        });
+        let health = match damage {
+            None => Health::Sound,
+            Some(damage) if options.accept_damage => Health::Panic(damage),
+            Some(damage) => return Err(damage.into()),
+        };
+        if let Some((version, root)) = options.expected {
+            check_expected(&journal, &state, version, root)?;
+        }
+        let writer = Writer::new(&storage, journal, options.durability, report.replayed_bytes)?;
+        let shared = Arc::new(Shared {
+            format,
+            options: options.clone(),
+            storage,
+            head: RwLock::new(state),
+            writer: Mutex::new(writer),
+            health: RwLock::new(health),
+            pointers: Mutex::new(pointers),
+            report,
+        });
+        Ok(Self { shared })
+    }
+
+    /// How it was opened.
+    #[must_use]
+    pub fn open_report(&self) -> &OpenReport {
+        &self.shared.report
+    }
+}
+
+/// Writes the genesis record, the mark and, last, the description: without it nothing was created.
+fn create(storage: &Storage, journal: &Journal, options: &Options) -> Result<Format, OpenError> {
+    let format = Format::new(options);
+    let (link, record) = genesis(&format);
+    if journal.edge(End::Last)?.is_some_and(|last| last > 0) {
+        return Err(Damage::Format.into());
+    }
+    journal.append(&[(link.version, record)])?;
+    storage.engine.sync()?;
+    MarkFile::create(storage.folder.clone())?.write(Mark::of(&link))?;
+    let mut file = storage.folder.create("FORMAT.new")?;
+    file.append(format.encode().as_bytes())?;
+    file.sync()?;
+    storage.folder.rename("FORMAT.new", format::FILE)?;
+    storage.folder.sync()?;
+    Ok(format)
+}
+
+/// The first record: version 0, empty.
+fn genesis(format: &Format) -> (Link, Vec<u8>) {
+    let root = format.profile.empty();
+    let header = Header {
+        kind: CommitKind::Genesis,
+        version: 0,
+        previous_version: 0,
+        root_before: root,
+        root,
+        previous_record: BEFORE_GENESIS,
+        time_ns: 0,
+        entries: 0,
+    };
+    let record = header.encode(format.encode().as_bytes(), &Changes::default());
+    let link = Link {
+        version: 0,
+        root,
+        record_hash: record_hash(&record),
+        entries: 0,
+    };
+    (link, record)
+}
+
+/// How a database was opened: where it began, and what it met.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OpenReport {
+    /// Version of the checkpoint that it began with; version 0 needs none.
+    pub checkpoint: u64,
+    /// Bytes of journal records that were applied and checked behind the checkpoint.
+    pub replayed_bytes: u64,
+    /// Damaged checkpoints that were passed over: the journal made up for them.
+    pub passed_over: Vec<Damage>,
+}
+
+/// Finds the newest version that can be proved: a checkpoint and the journal behind it.
+///
+/// Where a record is damaged it ends before that, and says so.
+fn load(
+    storage: &Storage,
+    journal: &Journal,
+    format: &Format,
+    pointers: &[Pointer],
+) -> Result<(State, OpenReport, Option<Damage>), Fault> {
+    let mut report = OpenReport::default();
+    for pointer in pointers.iter().rev() {
+        match load_from(storage, journal, format, Some(pointer), &mut report) {
+            Err(Fault::Damage(damage @ (Damage::Checkpoint { .. } | Damage::Bucket { .. }))) => {
+                tracing::warn!(%damage, "passed over a checkpoint");
+                report.passed_over.push(damage);
+            }
+            loaded => return loaded.map(|(state, damage)| (state, report, damage)),
+        }
+    }
+    let (state, damage) = load_from(storage, journal, format, None, &mut report)?;
+    Ok((state, report, damage))
+}
+
+/// Loads from one checkpoint, or from the genesis record if there is none.
+fn load_from(
+    storage: &Storage,
+    journal: &Journal,
+    format: &Format,
+    pointer: Option<&Pointer>,
+    report: &mut OpenReport,
+) -> Result<(State, Option<Damage>), Fault> {
+    let mut state = begin(storage, journal, format, pointer)?;
+    report.checkpoint = state.link().version;
+    match replay(journal, &mut state, u64::MAX) {
+        Ok(bytes) => {
+            report.replayed_bytes = bytes;
+            Ok((state, None))
+        }
+        Err(Fault::Damage(damage @ Damage::Root { .. })) => {
+            // The record's changes are in the tree already: go there again, and stop before it.
+            let good = state.link().version;
+            state = begin(storage, journal, format, pointer)?;
+            report.replayed_bytes = replay(journal, &mut state, good)?;
+            Ok((state, Some(damage)))
+        }
+        Err(Fault::Damage(damage @ (Damage::Record { .. } | Damage::Chain { .. }))) => {
+            Ok((state, Some(damage)))
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+/// The content of a checkpoint, or of the genesis record if there is none.
+pub(crate) fn begin(
+    storage: &Storage,
+    journal: &Journal,
+    format: &Format,
+    pointer: Option<&Pointer>,
+) -> Result<State, Fault> {
+    let Some(pointer) = pointer else {
+        let (link, expected) = genesis(format);
+        let found = journal.read(0)?;
+        if found.as_deref() != Some(&expected[..]) {
+            return Err(Damage::Record { version: 0 }.into());
+        }
+        let map = PartialMap::from(Map::with_hasher(format.profile));
+        return Ok(State::new(map, Arc::new(Catalogue::empty()), link));
+    };
+    let catalogue = Catalogue::open(&*storage.checkpoints, pointer)?;
+    let map = catalogue.assemble(format.profile)?;
+    let link = Link {
+        version: pointer.version,
+        root: pointer.root,
+        record_hash: pointer.record,
+        entries: pointer.entries,
+    };
+    Ok(State::new(map, Arc::new(catalogue), link))
+}
+
+/// Compares what was found with the mark of what was acknowledged.
+fn check_mark(
+    journal: &Journal,
+    state: &State,
+    mark: Option<&Mark>,
+) -> Result<Option<Damage>, Fault> {
+    let Some(mark) = mark else {
+        return Ok(Some(Damage::Mark));
+    };
+    let head = state.link();
+    if mark.version > head.version {
+        return Ok(Some(Damage::TailLost {
+            acknowledged: mark.version,
+            found: journal.edge(End::Last)?,
+        }));
+    }
+    let marked = if mark.version == head.version {
+        Some(head.record_hash)
+    } else {
+        journal
+            .read(mark.version)?
+            .map(|record| record_hash(&record))
+    };
+    Ok((marked != Some(mark.record_hash)).then_some(Damage::Mark))
+}
+
+/// Compares what was found with what the caller knows.
+fn check_expected(
+    journal: &Journal,
+    state: &State,
+    version: u64,
+    expected: Hash,
+) -> Result<(), OpenError> {
+    let head = state.link();
+    let found = if version == head.version {
+        Some(head.root)
+    } else {
+        let record = journal.read(version)?;
+        let record = record.as_deref().map(Record::decode).transpose();
+        record
+            .map_err(|_| Damage::Record { version })?
+            .map(|record| record.header.root)
+    };
+    if found == Some(expected) {
+        return Ok(());
+    }
+    Err(OpenError::Unexpected {
+        version,
+        expected,
+        found: match found {
+            Some(root) => format!("it has the root {root}"),
+            None if version > head.version => format!("the newest version is {}", head.version),
+            None => "it is pruned, or was never committed".to_owned(),
+        },
+    })
+}

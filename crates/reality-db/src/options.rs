@@ -1,0 +1,227 @@
+//! How a database is created, opened and kept.
+
+use merkle_core::Hash;
+
+use crate::Profile;
+
+/// How keys become places in the tree. Chosen at creation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyMode {
+    /// Keys as they are: ranges and prefixes can be read and proved complete.
+    #[default]
+    Ordered,
+    /// The hash of the key: for keys that an adversary chooses, who could otherwise make deep
+    /// paths. There are no ranges, and the store keeps no keys but in the journal.
+    Hashed,
+}
+
+impl KeyMode {
+    pub(crate) const ALL: &[Self] = &[Self::Ordered, Self::Hashed];
+
+    /// Its name, as in the description of a store.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ordered => "ordered",
+            Self::Hashed => "hashed",
+        }
+    }
+}
+
+/// Where the journal is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Backend {
+    /// sled 0.34.
+    #[cfg(feature = "sled")]
+    #[default]
+    Sled,
+    /// RocksDB.
+    #[cfg(feature = "rocksdb")]
+    #[cfg_attr(not(feature = "sled"), default)]
+    RocksDb,
+    /// Memory: gone when the handle is dropped. For tests.
+    #[cfg_attr(not(any(feature = "sled", feature = "rocksdb")), default)]
+    Memory,
+}
+
+impl Backend {
+    pub(crate) const ALL: &[Self] = &[
+        #[cfg(feature = "sled")]
+        Self::Sled,
+        #[cfg(feature = "rocksdb")]
+        Self::RocksDb,
+        Self::Memory,
+    ];
+
+    /// Its name, as in the description of a store.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            #[cfg(feature = "sled")]
+            Self::Sled => "sled",
+            #[cfg(feature = "rocksdb")]
+            Self::RocksDb => "rocksdb",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+/// What a commit has survived when it returns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Durability {
+    /// A loss of power. One sync a commit.
+    #[default]
+    Synced,
+    /// The death of the process, as far as the engine has written; a loss of power after
+    /// [`sync`](crate::RealityDb::sync).
+    Buffered,
+}
+
+/// Which versions can be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Retention {
+    /// All of them.
+    #[default]
+    All,
+    /// The newest ones, so many of them.
+    Last(u64),
+    /// Those whose time is at or after this, in nanoseconds since 1970, and the newest.
+    Since(u64),
+}
+
+/// How a database is created, opened and kept.
+///
+/// ```no_run
+/// use reality_db::{Options, Profile, RealityDb, Retention};
+///
+/// let options = Options::new()
+///     .profile(Profile::Blake3)
+///     .retention(Retention::Last(1000));
+/// let db = RealityDb::open("accounts.db", &options)?;
+/// # Ok::<(), reality_db::OpenError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub(crate) profile: Option<Profile>,
+    pub(crate) key_mode: Option<KeyMode>,
+    pub(crate) backend: Option<Backend>,
+    pub(crate) create: bool,
+    pub(crate) durability: Durability,
+    pub(crate) retention: Retention,
+    pub(crate) cache_bytes: u64,
+    pub(crate) checkpoint_bytes: u64,
+    pub(crate) background: bool,
+    pub(crate) expected: Option<(u64, Hash)>,
+    pub(crate) accept_damage: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            profile: None,
+            key_mode: None,
+            backend: None,
+            create: true,
+            durability: Durability::default(),
+            retention: Retention::default(),
+            cache_bytes: 1 << 30,
+            checkpoint_bytes: 64 << 20,
+            background: true,
+            expected: None,
+            accept_damage: false,
+        }
+    }
+}
+
+impl Options {
+    /// The defaults: created if it is not there, sled, SHA-256, ordered keys, every commit synced,
+    /// every version kept, 1 GiB of memory.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How a new database hashes. An existing one is refused if it hashes otherwise.
+    #[must_use]
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = Some(profile);
+        self
+    }
+
+    /// How a new database places keys. An existing one is refused if it does otherwise.
+    #[must_use]
+    pub fn key_mode(mut self, key_mode: KeyMode) -> Self {
+        self.key_mode = Some(key_mode);
+        self
+    }
+
+    /// Where a new database keeps its journal. An existing one is refused if it is kept elsewhere.
+    #[must_use]
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = Some(backend);
+        self
+    }
+
+    /// Whether a database is created where there is none. Yes, unless said otherwise.
+    #[must_use]
+    pub fn create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// What a commit has survived when it returns.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Which versions can be read. What falls out of it goes with the next checkpoint.
+    #[must_use]
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// About how much memory the tree may take, in bytes. Beyond it, entries are let go after each
+    /// checkpoint and read again when they are needed.
+    #[must_use]
+    pub fn cache_bytes(mut self, bytes: u64) -> Self {
+        self.cache_bytes = bytes;
+        self
+    }
+
+    /// Bytes of journal after which the tree is written to disk. Less makes opening after a crash
+    /// faster, more makes fewer writes.
+    #[must_use]
+    pub fn checkpoint_bytes(mut self, bytes: u64) -> Self {
+        self.checkpoint_bytes = bytes;
+        self
+    }
+
+    /// Whether a thread of the database writes checkpoints. Without one, they are written when
+    /// [`checkpoint`](crate::RealityDb::checkpoint) is called.
+    #[must_use]
+    pub fn background(mut self, background: bool) -> Self {
+        self.background = background;
+        self
+    }
+
+    /// What the caller knows of the database: `version` had the root `root`. Anything else, above
+    /// all an older copy of the folder, is refused.
+    #[must_use]
+    pub fn expect(mut self, version: u64, root: Hash) -> Self {
+        self.expected = Some((version, root));
+        self
+    }
+
+    /// Whether a damaged database is opened, in [panic mode](crate::Health::Panic): at the newest
+    /// version that can be proved, for reading and for finding a way out.
+    #[must_use]
+    pub fn accept_damage(mut self, accept: bool) -> Self {
+        self.accept_damage = accept;
+        self
+    }
+}

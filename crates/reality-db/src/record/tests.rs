@@ -1,0 +1,79 @@
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+
+use super::*;
+
+fn header() -> impl Strategy<Value = Header> {
+    let kind = prop_oneof![
+        Just(CommitKind::Genesis),
+        Just(CommitKind::Changes),
+        any::<u64>().prop_map(|to| CommitKind::Rollback { to }),
+    ];
+    (kind, any::<[u64; 4]>(), any::<[[u8; 32]; 3]>()).prop_map(|(kind, numbers, hashes)| {
+        let [version, previous_version, time_ns, entries] = numbers;
+        let [root_before, root, previous_record] = hashes.map(Hash::from_bytes);
+        Header {
+            kind,
+            version,
+            previous_version,
+            root_before,
+            root,
+            previous_record,
+            time_ns,
+            entries,
+        }
+    })
+}
+
+proptest! {
+    #[test]
+    fn decodes_what_was_encoded_and_nothing_else(
+        header in header(),
+        metadata in vec(any::<u8>(), 0..40),
+        changes in btree_map(vec(any::<u8>(), 1..9), proptest::option::of(vec(any::<u8>(), 0..9)), 0..9),
+        edit in any::<(prop::sample::Index, u8)>(),
+    ) {
+        let mut batch = Batch::new();
+        for (key, value) in &changes {
+            match value {
+                Some(value) => batch.put(key, value).unwrap(),
+                None => batch.delete(key).unwrap(),
+            };
+        }
+        let encoded = Changes::encode(&batch).unwrap();
+        prop_assert!(encoded.batch().changes().eq(batch.changes()));
+        let bytes = header.encode(&metadata, &encoded);
+        let record = Record::decode(&bytes).unwrap();
+        prop_assert_eq!(record.header, header);
+        prop_assert_eq!(record.metadata, &metadata[..]);
+        prop_assert!(record.changes.changes().eq(batch.changes()));
+        for len in 0..bytes.len() {
+            prop_assert!(Record::decode(&bytes[..len]).is_err());
+        }
+        // Whatever decodes has these bytes and no others.
+        let mut edited = bytes.clone();
+        let at = edit.0.index(edited.len());
+        edited[at] ^= edit.1;
+        if let Ok(record) = Record::decode(&edited) {
+            let changes = Changes::encode(&record.changes).unwrap();
+            prop_assert_eq!(record.header.encode(record.metadata, &changes), edited);
+        }
+    }
+
+    #[test]
+    fn refuses_any_bytes_without_panic(bytes in vec(any::<u8>(), 0..400)) {
+        prop_assert!(Record::decode(&bytes).is_err());
+    }
+}
+
+#[test]
+fn refuses_values_beyond_the_limit() {
+    let value = vec![0; VALUE_BYTES_MAX + 1];
+    let mut batch = Batch::new();
+    batch.put(b"k", &value).unwrap();
+    let error = Changes::encode(&batch).unwrap_err();
+    assert_eq!(error, TooLarge::Value { len: value.len() });
+    let mut batch = Batch::new();
+    batch.put(b"k", &value[1..]).unwrap();
+    assert!(Changes::encode(&batch).is_ok());
+}

@@ -1,0 +1,185 @@
+//! Reading a version: values, ranges, proofs.
+
+use std::borrow::Cow;
+use std::ops::{Bound, RangeBounds};
+use std::sync::{Arc, RwLock};
+
+use merkle_core::{Batch, Hasher, KEY_BYTES_MAX, KeyError, Proof, Query};
+
+use crate::state::{self, State};
+use crate::{KeyMode, ReadError, Shared, Version};
+
+mod scan;
+
+pub use scan::Scan;
+
+/// A version being read: it stays as it is whatever is committed meanwhile.
+///
+/// It neither holds up the writer nor is held up by it, once it is taken. Cloning is cheap. While
+/// it lives, the memory of what has changed since stays in use.
+#[derive(Clone)]
+pub struct Snapshot {
+    state: Arc<RwLock<State>>,
+    version: Version,
+    shared: Arc<Shared>,
+}
+
+impl Snapshot {
+    pub(crate) fn new(state: State, shared: Arc<Shared>) -> Self {
+        Self {
+            version: Version::of(&state.link()),
+            state: Arc::new(RwLock::new(state)),
+            shared,
+        }
+    }
+
+    /// The version that is read.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Number of entries.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Storage`] after a panic in another thread.
+    pub fn len(&self) -> Result<u64, ReadError> {
+        Ok(state::read(&self.state)?.link().entries)
+    }
+
+    /// Whether there is no entry.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.version.root == self.shared.format.profile.empty()
+    }
+
+    /// The value of `key`.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`]; damage is told, never returned as a value.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        let key = self.shared.tree_key(key)?;
+        self.noticed(state::get(&self.state, &key))
+    }
+
+    /// Entries in key order: those in `keys`.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::NoKeyOrder`].
+    ///
+    /// ```
+    /// # use reality_db::{Batch, Options, Backend, RealityDb};
+    /// # let db = RealityDb::open("unused", &Options::new().backend(Backend::Memory))?;
+    /// db.put(b"alice", b"900")?;
+    /// db.put(b"bob", b"100")?;
+    /// let snapshot = db.snapshot()?;
+    /// let from: &[u8] = b"b";
+    /// for entry in snapshot.range(from..)? {
+    ///     let (key, value) = entry?;
+    ///     assert_eq!((&key[..], &value[..]), (&b"bob"[..], &b"100"[..]));
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn range<'k>(&self, keys: impl RangeBounds<&'k [u8]>) -> Result<Scan, ReadError> {
+        let owned = |bound: Bound<&&[u8]>| bound.map(|key| key.to_vec());
+        self.shared.needs_order()?;
+        Ok(Scan::new(
+            self,
+            owned(keys.start_bound()),
+            owned(keys.end_bound()),
+        ))
+    }
+
+    /// Entries in key order: those whose keys begin with `prefix`.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::NoKeyOrder`].
+    pub fn prefix(&self, prefix: &[u8]) -> Result<Scan, ReadError> {
+        self.shared.needs_order()?;
+        Ok(Scan::new(
+            self,
+            Bound::Included(prefix.to_vec()),
+            after_prefix(prefix).map_or(Bound::Unbounded, Bound::Excluded),
+        ))
+    }
+
+    /// All entries in key order.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::NoKeyOrder`].
+    pub fn iter(&self) -> Result<Scan, ReadError> {
+        self.range(..)
+    }
+
+    /// Proves the value of `key`, or that it has none, against this version's root.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`].
+    pub fn prove(&self, key: &[u8]) -> Result<Proof, ReadError> {
+        let key = self.shared.tree_key(key)?;
+        self.prove_query(&Query::new().key(&key))
+    }
+
+    /// Proves all that `query` asks for, in one proof. Where keys are hashed, the query asks by
+    /// [`tree_key`](crate::RealityDb::tree_key).
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`].
+    pub fn prove_query(&self, query: &Query<'_>) -> Result<Proof, ReadError> {
+        self.noticed(state::ask(&self.state, |map| map.prove_query(query)))
+    }
+
+    /// Proves to what root `batch` leads from here; see
+    /// [`View::apply`](merkle_core::View::apply). Where keys are hashed, the batch has
+    /// [tree keys](crate::RealityDb::tree_key).
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`].
+    pub fn prove_update(&self, batch: &Batch<'_>) -> Result<Proof, ReadError> {
+        self.noticed(state::ask(&self.state, |map| map.prove_update(batch)))
+    }
+
+    fn noticed<T>(&self, outcome: Result<T, crate::Fault>) -> Result<T, ReadError> {
+        self.shared.noticed(outcome)
+    }
+}
+
+impl Shared {
+    /// Where `key` is in the tree.
+    pub(crate) fn tree_key<'k>(&self, key: &'k [u8]) -> Result<Cow<'k, [u8]>, KeyError> {
+        if key.is_empty() || key.len() > KEY_BYTES_MAX {
+            return Err(KeyError::Length { len: key.len() });
+        }
+        Ok(match self.format.key_mode {
+            KeyMode::Ordered => Cow::Borrowed(key),
+            KeyMode::Hashed => Cow::Owned(self.format.profile.value(key).as_bytes().to_vec()),
+        })
+    }
+
+    fn needs_order(&self) -> Result<(), ReadError> {
+        match self.format.key_mode {
+            KeyMode::Ordered => Ok(()),
+            KeyMode::Hashed => Err(ReadError::NoKeyOrder),
+        }
+    }
+}
+
+/// The first key behind all that begin with `prefix`; none if there is no such key.
+fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut after = prefix.to_vec();
+    while let Some(last) = after.pop() {
+        if let Some(next) = last.checked_add(1) {
+            after.push(next);
+            return Some(after);
+        }
+    }
+    None
+}

@@ -1,0 +1,150 @@
+//! The one who writes: appends records and keeps the mark of what was acknowledged.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::engine::{End, Engine, EngineError};
+use crate::error::Fault;
+use crate::journal::{Journal, Link};
+use crate::head::{Mark, MarkFile};
+use crate::options::Durability;
+use crate::state::State;
+use crate::storage::{Reopen, Storage};
+use crate::{CommitError, Damage};
+
+/// The one who writes.
+pub(crate) struct Writer {
+    journal: Journal,
+    engine: Arc<Reopen>,
+    mark: MarkFile,
+    durability: Durability,
+    /// The newest record written, if it is not known to be durable.
+    unsynced: Option<Mark>,
+    /// A write or sync failed: where the journal stands is not known.
+    interrupted: bool,
+    /// Bytes of records written since the last checkpoint.
+    pub(crate) bytes_since_checkpoint: u64,
+}
+
+impl Writer {
+    /// A writer behind the records that `journal` has, `bytes_since_checkpoint` of them behind the
+    /// last checkpoint.
+    pub(crate) fn new(
+        storage: &Storage,
+        journal: Journal,
+        durability: Durability,
+        bytes_since_checkpoint: u64,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            journal,
+            engine: storage.engine.clone(),
+            mark: MarkFile::open(storage.folder.clone())?,
+            durability,
+            unsynced: None,
+            interrupted: false,
+            bytes_since_checkpoint,
+        })
+    }
+
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted
+    }
+
+    /// Writes records and makes them durable as far as was asked; `head` is the last of them.
+    pub(crate) fn persist(
+        &mut self,
+        records: &[(u64, Vec<u8>)],
+        head: &Link,
+    ) -> Result<(), CommitError> {
+        if let Err(error) = self.journal.append(records) {
+            self.interrupted = true;
+            return Err(CommitError::Unknown(error));
+        }
+        self.unsynced = Some(Mark::of(head));
+        self.bytes_since_checkpoint += (records.iter())
+            .map(|(_, record)| record.len() as u64)
+            .sum::<u64>();
+        match self.durability {
+            Durability::Synced => self.sync(),
+            Durability::Buffered => Ok(()),
+        }
+    }
+
+    /// Makes what was written durable, and marks it as acknowledged.
+    pub(crate) fn sync(&mut self) -> Result<(), CommitError> {
+        let Some(mark) = self.unsynced.take() else {
+            return Ok(());
+        };
+        if let Err(error) = self.engine.sync() {
+            self.interrupted = true;
+            return Err(CommitError::Unknown(error));
+        }
+        // Durable without it: the mark is what tells later that the journal lost its tail.
+        if let Err(error) = self.mark.write(mark) {
+            tracing::warn!(%error, version = mark.version, "the mark could not be written");
+        }
+        Ok(())
+    }
+
+    /// Opens the engine again after a failure and brings `head` to where the journal stands.
+    pub(crate) fn resume(&mut self, head: &mut State) -> Result<(), Fault> {
+        self.engine.reopen()?;
+        let last = self.journal.edge(End::Last)?;
+        let acknowledged = head.link().version;
+        if last.is_none_or(|last| last < acknowledged) {
+            return Err(Damage::TailLost {
+                acknowledged,
+                found: last,
+            }
+            .into());
+        }
+        // Beside the head, which stays as it is if a record turns out bad.
+        let mut state = head.clone();
+        replay(&self.journal, &mut state, u64::MAX)?;
+        self.engine.sync()?;
+        *head = state;
+        self.interrupted = false;
+        self.unsynced = Some(Mark::of(&head.link()));
+        tracing::info!(version = head.link().version, "resumed after a failure");
+        self.sync().map_err(|error| match error {
+            CommitError::Unknown(error) => error.into(),
+            _ => EngineError::Broken("sync failed".to_owned()).into(),
+        })
+    }
+}
+
+/// Applies the records behind `state` up to version `last`, checking the chain and every root.
+///
+/// Returns the bytes of the records.
+pub(crate) fn replay(journal: &Journal, state: &mut State, last: u64) -> Result<u64, Fault> {
+    let mut bytes = 0;
+    let first = state.link().version.saturating_add(1);
+    for record in journal.scan(first, last) {
+        let (version, record) = record?;
+        bytes += record.len() as u64;
+        let mut link = state.link();
+        let decoded = link.follow(version, &record)?;
+        state.update(&decoded.changes)?;
+        let computed = state.link();
+        if (computed.root, computed.entries) != (link.root, link.entries) {
+            return Err(Damage::Root {
+                version,
+                recorded: link.root,
+                computed: computed.root,
+            }
+            .into());
+        }
+        state.set_link(link);
+    }
+    Ok(bytes)
+}
+
+impl Mark {
+    pub(crate) fn of(link: &Link) -> Self {
+        Self {
+            version: link.version,
+            root: link.root,
+            record_hash: link.record_hash,
+        }
+    }
+}
