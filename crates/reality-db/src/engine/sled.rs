@@ -6,18 +6,22 @@
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{OnceLock, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::files::{folder_bytes, sync_folder};
 use super::{End, Engine, EngineBatch, EngineError, Entry};
 
 /// Memory that sled may use to keep pages it has read or written, unless the caller says.
 pub(crate) const CACHE_BYTES: u64 = 16 << 20;
+
+/// How long to wait for sled to end what an earlier handle left it with.
+const RELEASE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A journal in sled.
 pub(crate) struct SledEngine {
@@ -47,6 +51,7 @@ impl SledEngine {
             .cache_capacity(cache_bytes)
             // Commits flush; a thread that does so now and then only takes the disk from them.
             .flush_every_ms(None);
+        await_release(path)?;
         let db = guarded(|| config.open())?;
         let log = File::open(path.join("db"))?;
         // sled syncs neither its settings nor the folder entries of what it has made.
@@ -155,8 +160,9 @@ impl Drop for SledEngine {
         if self.refusal.get().is_none() {
             close();
         } else {
-            close_within(Duration::from_secs(1), close);
+            close_within(RELEASE_PATIENCE, close);
         }
+        let _ = await_release(&self.path); // closed is closed
     }
 }
 
@@ -172,6 +178,26 @@ fn close_within(patience: Duration, close: impl FnOnce() + Send + 'static) {
     if closing.is_ok() {
         let _ = closed.recv_timeout(patience);
     }
+}
+
+/// Waits until no other opening of the store in `path` holds its log.
+///
+/// sled lets go of it a little after its handle is dropped, when its threads are done with it. An
+/// opening that stays is refused by sled itself.
+fn await_release(path: &Path) -> io::Result<()> {
+    let log = match File::open(path.join("db")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        log => log?,
+    };
+    let start = Instant::now();
+    while start.elapsed() < RELEASE_PATIENCE {
+        match log.try_lock() {
+            Ok(()) => return log.unlock(),
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Calls sled, and turns a panic of its into an error.
