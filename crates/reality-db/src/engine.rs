@@ -1,5 +1,12 @@
 //! What the journal asks of a storage engine: an ordered map of bytes with atomic batches.
 
+mod files;
+pub(crate) mod memory;
+#[cfg(feature = "sled")]
+pub(crate) mod sled;
+#[cfg(test)]
+mod tests;
+
 use std::io;
 
 /// An ordered map of byte strings that writes batches all or nothing.

@@ -1,5 +1,9 @@
 //! What checkpoints and marks ask of a file system: a folder of files.
 
+pub(crate) mod disk;
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::sync::Arc;
 
@@ -45,4 +49,14 @@ pub(crate) trait Source: Send + Sync {
 
     /// Reads exactly `bytes.len()` bytes from `at`; `UnexpectedEof` if there are fewer.
     fn read_at(&self, at: u64, bytes: &mut [u8]) -> io::Result<()>;
+}
+
+/// Refuses a name that is not of 1 to 255 letters, digits, `.`, `-` and `_`, or starts with a dot.
+fn check_name(name: &str) -> io::Result<()> {
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    if (1..=255).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(good) {
+        return Ok(());
+    }
+    let why = format!("{name:?} is no name of a file here");
+    Err(io::Error::new(io::ErrorKind::InvalidInput, why))
 }

@@ -1,0 +1,97 @@
+//! What only sled does.
+
+use std::fs;
+
+use super::super::VALUE_BYTES_MAX;
+use super::*;
+
+fn open(path: &Path) -> SledEngine {
+    SledEngine::open(path, CACHE_BYTES).unwrap()
+}
+
+/// A commit of `chunks` values of the biggest size, all different.
+fn commit(engine: &SledEngine, version: u32, chunks: u32) {
+    let changes = (0..chunks)
+        .map(|chunk| {
+            let key = [version.to_be_bytes(), chunk.to_be_bytes()].concat();
+            let mut value = (version * 1_000 + chunk).to_le_bytes().repeat(1_024);
+            value.truncate(VALUE_BYTES_MAX);
+            (key, Some(value))
+        })
+        .collect();
+    engine.write(EngineBatch { changes }).unwrap();
+    engine.sync().unwrap();
+}
+
+#[test]
+fn keeps_every_value_in_its_log() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..3 {
+        let engine = open(folder.path());
+        for version in 0..40 {
+            commit(&engine, round * 100 + version, 1 + version * 7 % 90);
+        }
+        assert_eq!(blobs(folder.path()), 0);
+    }
+    let engine = open(folder.path());
+    let changes = engine.scan(b"", b"\xff", usize::MAX).unwrap();
+    assert!(changes.len() > 3_000);
+    let changes = changes.into_iter().map(|(key, _)| (key, None)).collect();
+    engine.write(EngineBatch { changes }).unwrap();
+    engine.sync().unwrap();
+    drop(engine);
+    assert_eq!(blobs(folder.path()), 0);
+}
+
+/// Files that sled made beside its log, which nobody syncs.
+fn blobs(path: &Path) -> usize {
+    fs::read_dir(path.join("blobs")).unwrap().count()
+}
+
+#[test]
+fn counts_its_bytes_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = open(folder.path());
+    for version in 0..10 {
+        commit(&engine, version, 30);
+    }
+    let log = fs::metadata(folder.path().join("db")).unwrap().len();
+    assert!(engine.disk_bytes().unwrap() >= log.max(10 * 30 * 4096));
+}
+
+#[test]
+fn refuses_a_second_opening() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = open(folder.path());
+    let second = SledEngine::open(folder.path(), CACHE_BYTES);
+    assert!(matches!(second, Err(EngineError::Io(_))));
+    drop(first);
+    open(folder.path());
+}
+
+#[test]
+fn says_that_a_panic_broke_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = open(folder.path());
+    commit(&engine, 1, 1);
+    let error = engine.read(|_| -> sled::Result<()> { panic!("a {}", "test") });
+    assert!(matches!(error, Err(EngineError::Broken(why)) if why == "sled panicked: a test"));
+    assert!(matches!(engine.get(b"a"), Err(EngineError::Broken(_))));
+    assert!(matches!(engine.sync(), Err(EngineError::Broken(_))));
+    drop(engine);
+    assert_eq!(open(folder.path()).scan(b"", b"\xff", 9).unwrap().len(), 1);
+}
+
+#[test]
+fn writes_no_more_after_a_failed_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = open(folder.path());
+    commit(&engine, 1, 1);
+    let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
+    let error = engine.change(|_| -> sled::Result<()> { Err(full().into()) });
+    assert!(matches!(error, Err(EngineError::Io(_))));
+    let batch = EngineBatch::default();
+    assert!(matches!(engine.write(batch), Err(EngineError::Broken(_))));
+    assert!(matches!(engine.sync(), Err(EngineError::Broken(_))));
+    assert_eq!(engine.scan(b"", b"\xff", 9).unwrap().len(), 1);
+}
