@@ -7,28 +7,21 @@ use crate::record::{Changes, CommitKind, Header, METADATA_BYTES_MAX, TooLarge, r
 use crate::state::{self, Inverse, State};
 use crate::{CommitError, KeyMode, RealityDb, Version};
 
-/// What is to be committed, and on which conditions.
+/// What a version keeps beside its changes, and on which conditions it is committed.
 ///
 /// ```
-/// # use reality_db::{Batch, Commit, Options, Backend, RealityDb};
+/// # use reality_db::{Batch, CommitOptions, Options, Backend, RealityDb};
 /// # let db = RealityDb::open("unused", &Options::new().backend(Backend::Memory))?;
 /// let mut batch = Batch::new();
 /// batch.put(b"alice", b"900")?;
 /// let before = db.version();
-/// let commit = Commit::new(&batch).metadata(b"opening balance").expect_root(before.root);
-/// let version = db.commit(commit)?;
+/// let options = CommitOptions::new().metadata(b"opening balance").expect_root(before.root);
+/// let version = db.commit_with(&batch, &options)?;
 /// assert_eq!(version.number, before.number + 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
-pub struct Commit<'a> {
-    batch: &'a Batch<'a>,
-    terms: Terms<'a>,
-}
-
-/// All of a commit but its changes.
 #[derive(Clone, Copy, Debug, Default)]
-struct Terms<'a> {
+pub struct CommitOptions<'a> {
     metadata: &'a [u8],
     number: Option<u64>,
     time_ns: u64,
@@ -36,71 +29,75 @@ struct Terms<'a> {
     rollback_to: Option<u64>,
 }
 
-impl<'a> Commit<'a> {
-    /// A commit of `batch`, without metadata and conditions.
+impl<'a> CommitOptions<'a> {
+    /// No metadata, no conditions, the next number.
     #[must_use]
-    pub fn new(batch: &'a Batch<'a>) -> Self {
-        Self {
-            batch,
-            terms: Terms::default(),
-        }
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// What the version keeps beside its changes: at most
     /// [`METADATA_BYTES_MAX`](crate::METADATA_BYTES_MAX) bytes of the caller's.
     #[must_use]
     pub fn metadata(mut self, metadata: &'a [u8]) -> Self {
-        self.terms.metadata = metadata;
+        self.metadata = metadata;
         self
     }
 
     /// The number of the version, for callers who order commits themselves: above the newest one.
     #[must_use]
     pub fn number(mut self, number: u64) -> Self {
-        self.terms.number = Some(number);
+        self.number = Some(number);
         self
     }
 
     /// When this happened, in nanoseconds since 1970. The database itself reads no clock.
     #[must_use]
     pub fn time_ns(mut self, time_ns: u64) -> Self {
-        self.terms.time_ns = time_ns;
+        self.time_ns = time_ns;
         self
     }
 
     /// Commits only if this is the root before: compare and set.
     #[must_use]
     pub fn expect_root(mut self, root: Hash) -> Self {
-        self.terms.expected_root = Some(root);
+        self.expected_root = Some(root);
         self
     }
 
     /// Says that the batch brings back the content of version `to`.
     pub(crate) fn rolling_back(mut self, to: u64) -> Self {
-        self.terms.rollback_to = Some(to);
+        self.rollback_to = Some(to);
         self
     }
 }
 
-impl<'a> From<&'a Batch<'a>> for Commit<'a> {
-    fn from(batch: &'a Batch<'a>) -> Self {
-        Self::new(batch)
-    }
-}
-
 impl RealityDb {
-    /// Commits a batch, or a [`Commit`] with metadata and conditions, as the next version.
+    /// Commits a batch as the next version.
     ///
-    /// When it returns, the version has survived what the
-    /// [`Durability`](crate::Durability) says. Readers see it only then. Costs the update of the
-    /// tree, one record of the size of the changes and one sync.
+    /// When it returns, the version has survived what the [`Durability`](crate::Durability) says.
+    /// Readers see it only then. Costs the update of the tree, one record of the size of the changes,
+    /// and one sync.
     ///
     /// # Errors
     ///
     /// [`CommitError`]; it says whether the change is in.
-    pub fn commit<'a>(&self, commit: impl Into<Commit<'a>>) -> Result<Version, CommitError> {
-        let versions = self.commit_all(&[commit.into()])?;
-        Ok(versions.last().copied().unwrap_or_else(|| self.version()))
+    pub fn commit(&self, batch: &Batch<'_>) -> Result<Version, CommitError> {
+        self.commit_with(batch, &CommitOptions::new())
+    }
+
+    /// Commits a batch with metadata or on conditions.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError`]; it says whether the change is in.
+    pub fn commit_with(
+        &self,
+        batch: &Batch<'_>,
+        options: &CommitOptions<'_>,
+    ) -> Result<Version, CommitError> {
+        let changes = self.encode(batch)?;
+        self.commit_changes(&changes, options)
     }
 
     /// Commits several batches, each a version of its own, all with one sync: all or none.
@@ -108,50 +105,56 @@ impl RealityDb {
     /// # Errors
     ///
     /// [`CommitError`], of the first that is refused; none is in then.
-    pub fn commit_all(&self, commits: &[Commit<'_>]) -> Result<Vec<Version>, CommitError> {
-        let batches: Vec<Changes> = (commits.iter())
-            .map(|commit| self.encode(commit.batch))
+    pub fn commit_all(
+        &self,
+        commits: &[(&Batch<'_>, CommitOptions<'_>)],
+    ) -> Result<Vec<Version>, CommitError> {
+        let changes: Vec<Changes> = (commits.iter())
+            .map(|(batch, _)| self.encode(batch))
             .collect::<Result<_, _>>()?;
-        let batches: Vec<_> = batches.iter().map(|changes| (changes, changes.batch())).collect();
-        let span = tracing::debug_span!("commit", versions = commits.len()).entered();
+        let commits: Vec<_> = (changes.iter())
+            .zip(commits)
+            .map(|(changes, (_, options))| (changes, options))
+            .collect();
+        self.commit_group(&commits)
+    }
 
+    /// Commits changes that are encoded, under the keys of the tree.
+    pub(crate) fn commit_changes(
+        &self,
+        changes: &Changes,
+        options: &CommitOptions<'_>,
+    ) -> Result<Version, CommitError> {
+        let versions = self.commit_group(&[(changes, options)])?;
+        Ok(versions.last().copied().unwrap_or_else(|| self.version()))
+    }
+
+    fn commit_group(
+        &self,
+        commits: &[(&Changes, &CommitOptions<'_>)],
+    ) -> Result<Vec<Version>, CommitError> {
+        let _span = tracing::debug_span!("commit", versions = commits.len()).entered();
+        let batches: Vec<_> = (commits.iter())
+            .map(|(changes, _)| changes.batch())
+            .collect();
         let mut writer = self.shared.writer()?;
         let mut head = state::write(&self.shared.head)?;
         let before = head.link();
-        let mut inverses: Vec<Inverse<'_>> = Vec::with_capacity(commits.len());
-        let mut records = Vec::with_capacity(commits.len());
-        let mut versions = Vec::with_capacity(commits.len());
-        let mut outcome = Ok(());
-        for (commit, (changes, batch)) in commits.iter().zip(&batches) {
-            let previous = head.link();
-            outcome = commit.terms.check(&previous).and_then(|number| {
-                let inverse = head.inverse(batch)?;
-                head.update(batch)?;
-                inverses.push(inverse);
-                let record = commit.terms.record(number, &previous, &mut head, changes);
-                records.push((number, record));
-                versions.push(Version::of(&head.link()));
-                Ok(())
-            });
-            if outcome.is_err() {
-                break;
-            }
+        let mut group = Group::default();
+        let mut outcome = (commits.iter().zip(&batches))
+            .try_for_each(|((changes, options), batch)| group.apply(&mut head, changes, batch, options));
+        if outcome.is_ok() {
+            outcome = writer.persist(&group.records, &head.link());
         }
-        let outcome = outcome.and_then(|()| writer.persist(&records, &head.link()));
         if outcome.is_err() {
-            for inverse in inverses.iter().rev() {
-                head.update(&inverse.batch())?;
-            }
-            head.set_link(before);
+            group.take_back(&mut head, before)?;
         }
         drop(head);
-        drop(writer);
-        drop(span);
         self.shared.notice_commit(&outcome);
         outcome?;
-        Ok(versions)
+        self.shared.committed(&mut writer);
+        Ok(group.versions)
     }
-}
 
     /// The changes of a batch as a record holds them, under the keys of the tree.
     pub(crate) fn encode(&self, batch: &Batch<'_>) -> Result<Changes, CommitError> {
@@ -180,8 +183,64 @@ impl RealityDb {
     }
 }
 
-impl Terms<'_> {
-    /// The number of the version that follows `head`, if the terms hold there.
+/// Commits that are written together, as far as they are applied to the tree.
+#[derive(Default)]
+struct Group<'b> {
+    records: Vec<(u64, Vec<u8>)>,
+    versions: Vec<Version>,
+    inverses: Vec<Inverse<'b>>,
+}
+
+impl<'b> Group<'b> {
+    /// Applies one more commit to the head; if it is refused, the head stays as it is.
+    fn apply(
+        &mut self,
+        head: &mut State,
+        changes: &Changes,
+        batch: &Batch<'b>,
+        options: &CommitOptions<'_>,
+    ) -> Result<(), CommitError> {
+        let previous = head.link();
+        let number = options.check(&previous)?;
+        let inverse = head.inverse(batch)?;
+        head.update(batch)?;
+        self.inverses.push(inverse);
+        let header = Header {
+            kind: match options.rollback_to {
+                Some(to) => CommitKind::Rollback { to },
+                None => CommitKind::Changes,
+            },
+            version: number,
+            previous_version: previous.version,
+            root_before: previous.root,
+            root: head.map().root(),
+            previous_record: previous.record_hash,
+            time_ns: options.time_ns,
+            entries: head.link().entries,
+        };
+        let record = header.encode(options.metadata, changes);
+        head.set_link(Link {
+            version: number,
+            record_hash: record_hash(&record),
+            ..head.link()
+        });
+        self.records.push((number, record));
+        self.versions.push(Version::of(&head.link()));
+        Ok(())
+    }
+
+    /// Brings the head back to where it was `before`.
+    fn take_back(&self, head: &mut State, before: Link) -> Result<(), CommitError> {
+        for inverse in self.inverses.iter().rev() {
+            head.update(&inverse.batch())?;
+        }
+        head.set_link(before);
+        Ok(())
+    }
+}
+
+impl CommitOptions<'_> {
+    /// The number of the version that follows `head`, if the conditions hold there.
     fn check(&self, head: &Link) -> Result<u64, CommitError> {
         let len = self.metadata.len();
         if len > METADATA_BYTES_MAX {
@@ -201,30 +260,5 @@ impl Terms<'_> {
             return Err(CommitError::VersionNotAbove { version, newest });
         }
         Ok(version)
-    }
-
-    /// The record of `version`, which follows `previous` and whose content `state` has now; makes
-    /// it the link of `state`.
-    fn record(&self, version: u64, previous: &Link, state: &mut State, changes: &Changes) -> Vec<u8> {
-        let header = Header {
-            kind: match self.rollback_to {
-                Some(to) => CommitKind::Rollback { to },
-                None => CommitKind::Changes,
-            },
-            version,
-            previous_version: previous.version,
-            root_before: previous.root,
-            root: state.map().root(),
-            previous_record: previous.record_hash,
-            time_ns: self.time_ns,
-            entries: state.link().entries,
-        };
-        let record = header.encode(self.metadata, changes);
-        state.set_link(Link {
-            version,
-            record_hash: record_hash(&record),
-            ..state.link()
-        });
-        record
     }
 }

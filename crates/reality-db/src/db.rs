@@ -13,7 +13,7 @@ use crate::state::{self, State};
 use crate::storage::Storage;
 use crate::writer::Writer;
 use crate::{
-    Batch, Commit, CommitError, Damage, Health, KeyMode, Options, Profile, ReadError, Snapshot,
+    Batch, CommitError, Damage, Health, KeyMode, Options, Profile, ReadError, Snapshot,
     Version,
 };
 
@@ -100,7 +100,7 @@ impl RealityDb {
     pub fn put(&self, key: &[u8], value: &[u8]) -> Result<Version, CommitError> {
         let mut batch = Batch::new();
         batch.put(key, value)?;
-        self.commit(Commit::new(&batch))
+        self.commit(&batch)
     }
 
     /// Commits the removal of one entry.
@@ -111,7 +111,7 @@ impl RealityDb {
     pub fn delete(&self, key: &[u8]) -> Result<Version, CommitError> {
         let mut batch = Batch::new();
         batch.delete(key)?;
-        self.commit(Commit::new(&batch))
+        self.commit(&batch)
     }
 
     /// Whether the database is sound, or in panic mode.
@@ -147,6 +147,12 @@ impl Shared {
         Ok(writer)
     }
 
+    /// The checkpoints that are kept, in order.
+    pub(crate) fn pointers(&self) -> Vec<Pointer> {
+        let pointers = self.pointers.lock();
+        pointers.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(crate) fn health(&self) -> Health {
         let health = self.health.read();
         health.unwrap_or_else(PoisonError::into_inner).clone()
@@ -158,7 +164,7 @@ impl Shared {
         Ok(outcome?)
     }
 
-    fn noticed_by_commit<T>(&self, outcome: Result<T, Fault>) -> Result<T, CommitError> {
+    pub(crate) fn noticed_by_commit<T>(&self, outcome: Result<T, Fault>) -> Result<T, CommitError> {
         self.notice(&outcome);
         Ok(outcome?)
     }

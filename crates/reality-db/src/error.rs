@@ -50,6 +50,12 @@ pub enum Damage {
     /// The description of the store.
     #[error("the description of the store is damaged or contradicts the journal")]
     Format,
+    /// The name of a snapshot.
+    #[error("the snapshot named {name:?} is damaged")]
+    Named {
+        /// The name.
+        name: String,
+    },
     /// A checkpoint file, or what points to it.
     #[error("checkpoint file {file} is damaged: {what}")]
     Checkpoint {

@@ -63,9 +63,9 @@ impl Journal {
     /// The records of the versions `first..=last` that are there, in order.
     ///
     /// Their chunks are put together again; nothing else is checked.
-    pub(crate) fn scan(&self, first: u64, last: u64) -> Scan<'_> {
+    pub(crate) fn scan(&self, first: u64, last: u64) -> Scan {
         Scan {
-            engine: &*self.engine,
+            engine: self.engine.clone(),
             from: chunk_key(first, 0).to_vec(),
             last,
             chunks: Vec::new().into_iter().peekable(),
@@ -125,8 +125,8 @@ impl Link {
 }
 
 /// Records put together from their chunks.
-pub(crate) struct Scan<'e> {
-    engine: &'e dyn Engine,
+pub(crate) struct Scan {
+    engine: Arc<dyn Engine>,
     from: Vec<u8>,
     last: u64,
     chunks: std::iter::Peekable<std::vec::IntoIter<Entry>>,
@@ -136,7 +136,7 @@ pub(crate) struct Scan<'e> {
     failed: bool,
 }
 
-impl Iterator for Scan<'_> {
+impl Iterator for Scan {
     type Item = Result<(u64, Vec<u8>), Fault>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -149,7 +149,7 @@ impl Iterator for Scan<'_> {
     }
 }
 
-impl Scan<'_> {
+impl Scan {
     fn record(&mut self) -> Result<Option<(u64, Vec<u8>)>, Fault> {
         let Some((key, first)) = self.chunk()? else {
             return Ok(None);

@@ -7,7 +7,7 @@ use std::sync::{Arc, RwLock};
 use merkle_core::{Batch, Hasher, KEY_BYTES_MAX, KeyError, Proof, Query};
 
 use crate::state::{self, State};
-use crate::{KeyMode, ReadError, Shared, Version};
+use crate::{Fault, KeyMode, ReadError, Shared, Version};
 
 mod scan;
 
@@ -60,8 +60,12 @@ impl Snapshot {
     ///
     /// [`ReadError`]; damage is told, never returned as a value.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        let key = self.shared.tree_key(key)?;
-        self.noticed(state::get(&self.state, &key))
+        self.get_tree_key(&*self.shared.tree_key(key)?)
+    }
+
+    /// The value at a key of the tree.
+    pub(crate) fn get_tree_key(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        self.noticed(state::get(&self.state, key))
     }
 
     /// Entries in key order: those in `keys`.
@@ -147,7 +151,12 @@ impl Snapshot {
         self.noticed(state::ask(&self.state, |map| map.prove_update(batch)))
     }
 
-    fn noticed<T>(&self, outcome: Result<T, crate::Fault>) -> Result<T, ReadError> {
+    /// Its state, to go on from.
+    pub(crate) fn state(&self) -> Result<State, Fault> {
+        Ok(state::read(&self.state)?.clone())
+    }
+
+    fn noticed<T>(&self, outcome: Result<T, Fault>) -> Result<T, ReadError> {
         self.shared.noticed(outcome)
     }
 }

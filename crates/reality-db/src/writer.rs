@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::engine::{End, Engine, EngineError};
+use crate::engine::{End, Engine, EngineBatch, EngineError};
 use crate::error::Fault;
 use crate::journal::{Journal, Link};
 use crate::head::{Mark, MarkFile};
@@ -68,6 +68,18 @@ impl Writer {
             Durability::Synced => self.sync(),
             Durability::Buffered => Ok(()),
         }
+    }
+
+    /// Writes small records that are not part of the journal, durably.
+    pub(crate) fn write_small(
+        &mut self,
+        changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    ) -> Result<(), CommitError> {
+        let written = self.engine.write(EngineBatch { changes });
+        written.and_then(|()| self.engine.sync()).map_err(|error| {
+            self.interrupted = true;
+            CommitError::Unknown(error)
+        })
     }
 
     /// Makes what was written durable, and marks it as acknowledged.
