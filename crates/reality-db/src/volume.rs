@@ -1,6 +1,7 @@
 //! What checkpoints and marks ask of a file system: a folder of files.
 
 pub(crate) mod disk;
+pub(crate) mod memory;
 #[cfg(test)]
 mod tests;
 

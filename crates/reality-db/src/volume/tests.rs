@@ -2,6 +2,7 @@
 
 use super::Volume;
 use super::disk::DiskVolume;
+use super::memory::MemoryVolume;
 
 /// A promise, and what checks it on a fresh volume.
 type Promise = (&'static str, fn(&dyn Volume));
@@ -43,6 +44,11 @@ fn disk_keeps_the_promises() {
         let path = folder.path().join("volumes").join(made.get().to_string());
         Box::new(DiskVolume::open(&path).unwrap())
     });
+}
+
+#[test]
+fn memory_keeps_the_promises() {
+    keep(|| Box::new(MemoryVolume::default()));
 }
 
 fn write(volume: &dyn Volume, name: &str, bytes: &[u8]) {
