@@ -1,14 +1,205 @@
 //! Which checkpoints are kept, and when another is written.
 
-use crate::checkpoint::Pointer;
-use crate::engine::Engine;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::checkpoint::{
+    Catalogue, CheckpointError, CheckpointProgress, Control, NewCheckpoint, Pointer, next_number,
+    remove_unreferenced,
+};
+use crate::db::{Shared, lock};
+use crate::engine::{Engine, EngineError};
 use crate::error::Fault;
+use crate::journal::Journal;
+use crate::record::Record;
+use crate::state::{self, State};
+use crate::{CommitError, Damage, ReadError, RealityDb, Retention, Version, named};
 
 /// First byte of the engine's keys that hold pointers to checkpoints.
 const KIND: u8 = b'c';
 
 /// Most checkpoints that are kept at a time.
 const POINTERS_MAX: usize = 1 << 16;
+
+/// Checkpoints that are kept whatever else: the newest, and one in case it turns out bad.
+const POINTERS_MIN: usize = 2;
+
+/// Subtrees looked at under one hold of the head's lock: well under a millisecond.
+const SHRINK_STEPS: usize = 256;
+
+impl RealityDb {
+    /// Writes the tree of the newest version to disk now, and prunes what the retention lets go.
+    ///
+    /// `control` is called about every 256 KiB with how far it is, and may end it. Commits and reads
+    /// go on meanwhile. Nothing is written if the newest checkpoint is of this version.
+    ///
+    /// # Errors
+    ///
+    /// [`MaintenanceError`]; the database is as before.
+    pub fn checkpoint(
+        &self,
+        mut control: impl FnMut(CheckpointProgress) -> ControlFlow<()>,
+    ) -> Result<Version, MaintenanceError> {
+        self.shared.checkpoint(&mut control)
+    }
+}
+
+/// Why a checkpoint was not written, or nothing pruned. The database is as before.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MaintenanceError {
+    /// The checkpoint's file.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// What a checkpoint reads.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The record that points to the checkpoint.
+    #[error(transparent)]
+    Write(#[from] CommitError),
+}
+
+impl Shared {
+    pub(crate) fn checkpoint(
+        &self,
+        control: &mut Control<'_>,
+    ) -> Result<Version, MaintenanceError> {
+        let _alone = lock(&self.checkpointing);
+        let (state, journal_bytes) = {
+            let writer = self.writer()?;
+            let head = self.noticed(state::read(&self.head))?;
+            (head.clone(), writer.journal_bytes())
+        };
+        let link = state.link();
+        if self.pointers().last().map(|pointer| pointer.version) != Some(link.version) {
+            let number = next_number(&*self.storage.checkpoints).map_err(EngineError::from);
+            let new = NewCheckpoint {
+                number: number.map_err(ReadError::from)?,
+                version: link.version,
+                record: link.record_hash,
+                entries: link.entries,
+                journal_bytes,
+                profile: self.format.profile,
+                map: state.map(),
+                previous: state.catalogue().map(|catalogue| &**catalogue),
+            };
+            let catalogue = Arc::new(new.write(&*self.storage.checkpoints, control)?);
+            self.publish(&state, &catalogue)?;
+            tracing::debug!(version = link.version, "checkpoint written");
+        }
+        drop(state);
+        self.shrink()?;
+        self.prune()?;
+        Ok(Version::of(&link))
+    }
+
+    /// Makes a checkpoint count: from now on opening begins with it.
+    fn publish(&self, state: &State, catalogue: &Arc<Catalogue>) -> Result<(), MaintenanceError> {
+        let pointer = *catalogue.pointer();
+        let mut writer = self.writer()?;
+        writer.write_small(vec![(key(pointer.version), Some(pointer.encode()))])?;
+        let mut head = self.noticed(state::write(&self.head))?;
+        head.take_catalogue(state.catalogue(), catalogue);
+        lock(&self.pointers).push(pointer);
+        Ok(())
+    }
+
+    /// Lets go of memory above the limit, a little at a time.
+    fn shrink(&self) -> Result<(), ReadError> {
+        while self.noticed(state::write(&self.head))?.shrink(SHRINK_STEPS) {}
+        Ok(())
+    }
+
+    /// Removes checkpoints and records that nothing needs any more.
+    fn prune(&self) -> Result<(), MaintenanceError> {
+        let kept = {
+            let mut writer = self.writer()?;
+            let floor = self.noticed(self.floor())?;
+            let pointers = self.pointers();
+            let kept = kept(&pointers, floor);
+            let gone: Vec<_> = (pointers.iter())
+                .filter(|pointer| !kept.contains(pointer))
+                .map(|pointer| (key(pointer.version), None))
+                .collect();
+            if !gone.is_empty() {
+                writer.write_small(gone)?;
+                lock(&self.pointers).clone_from(&kept);
+            }
+            // Later versions are made from the oldest checkpoint and the records behind it.
+            if let Some(oldest) = kept.first().filter(|oldest| oldest.version <= floor) {
+                self.oldest.store(oldest.version, Ordering::Release);
+            }
+            kept
+        };
+        // Out of everybody's reach already: nobody waits for the removal.
+        let journal = Journal::new(self.storage.engine.clone());
+        journal
+            .remove_below(self.oldest.load(Ordering::Acquire))
+            .map_err(ReadError::from)?;
+        let catalogues: Result<Vec<_>, _> = (kept.iter())
+            .map(|pointer| Catalogue::open(&*self.storage.checkpoints, pointer))
+            .collect();
+        match catalogues {
+            Ok(catalogues) => {
+                let catalogues: Vec<_> = catalogues.iter().collect();
+                remove_unreferenced(&*self.storage.checkpoints, &catalogues)
+                    .map_err(|error| ReadError::Storage(error.into()))?;
+            }
+            // Which files it refers to is not known.
+            Err(error) => tracing::warn!(%error, "no checkpoint file is removed"),
+        }
+        Ok(())
+    }
+
+    /// The oldest version that must stay readable.
+    fn floor(&self) -> Result<u64, Fault> {
+        let head = state::read(&self.head)?.link().version;
+        let by_policy = match self.options.retention {
+            Retention::All => 0,
+            // Numbers ascend mostly by one: where they do not, more is kept than asked for.
+            Retention::Last(versions) => head.saturating_sub(versions.saturating_sub(1)),
+            Retention::Since(time_ns) => self.first_since(time_ns)?.unwrap_or(head),
+        };
+        let named = named::list(&*self.storage.engine)?;
+        let by_name = named.iter().map(|named| named.version.number).min();
+        Ok(by_name.map_or(by_policy, |by_name| by_name.min(by_policy)))
+    }
+
+    /// The oldest version whose time is at or after `time_ns`.
+    fn first_since(&self, time_ns: u64) -> Result<Option<u64>, Fault> {
+        let journal = Journal::new(self.storage.engine.clone());
+        for record in journal.scan(self.oldest.load(Ordering::Acquire), u64::MAX) {
+            let (version, bytes) = record?;
+            let record = Record::decode(&bytes).map_err(|_| Damage::Record { version })?;
+            if record.header.time_ns >= time_ns {
+                return Ok(Some(version));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Which of `pointers`, in order, to keep so that every version from `floor` on can be made.
+///
+/// The newest ones, the newest at or below the floor, and of those between so few that their files
+/// take no more than the journal between them: versions are near one, and disk stays bounded.
+fn kept(pointers: &[Pointer], floor: u64) -> Vec<Pointer> {
+    let start = pointers.partition_point(|pointer| pointer.version <= floor);
+    let start = start.saturating_sub(1);
+    let newest = pointers.len().saturating_sub(POINTERS_MIN);
+    let mut kept: Vec<Pointer> = Vec::new();
+    for (at, pointer) in pointers.iter().enumerate().skip(start) {
+        let is_worth_it = match kept.last() {
+            Some(last) => pointer.journal_bytes - last.journal_bytes >= pointer.file_bytes(),
+            None => true,
+        };
+        if at == start || at >= newest || is_worth_it {
+            kept.push(*pointer);
+        }
+    }
+    kept
+}
 
 /// The pointers of the checkpoints that are kept, in order of their versions.
 ///

@@ -152,7 +152,7 @@ impl RealityDb {
         drop(head);
         self.shared.notice_commit(&outcome);
         outcome?;
-        self.shared.committed(&mut writer);
+        self.shared.committed(&writer);
         Ok(group.versions)
     }
 

@@ -1,5 +1,7 @@
 //! The handle of an open database.
 
+use std::io;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use merkle_core::KeyError;
@@ -11,6 +13,7 @@ use crate::format::Format;
 use crate::open::OpenReport;
 use crate::state::{self, State};
 use crate::storage::Storage;
+use crate::worker::{Signal, Worker};
 use crate::writer::Writer;
 use crate::{
     Batch, CommitError, Damage, Health, KeyMode, Options, Profile, ReadError, Snapshot,
@@ -24,6 +27,8 @@ use crate::{
 #[derive(Clone)]
 pub struct RealityDb {
     pub(crate) shared: Arc<Shared>,
+    /// Ends with the last handle.
+    _worker: Option<Arc<Worker>>,
 }
 
 /// What all handles share.
@@ -38,10 +43,28 @@ pub(crate) struct Shared {
     pub(crate) health: RwLock<Health>,
     /// The checkpoints that are kept, in order.
     pub(crate) pointers: Mutex<Vec<Pointer>>,
+    /// Held while a checkpoint is written: one at a time.
+    pub(crate) checkpointing: Mutex<()>,
+    /// The oldest version that can be read, unless the journal begins later.
+    pub(crate) oldest: AtomicU64,
     pub(crate) report: OpenReport,
+    pub(crate) signal: Arc<Signal>,
 }
 
 impl RealityDb {
+    /// The first handle. With it begins the thread that writes checkpoints, if there is to be one.
+    pub(crate) fn new(shared: Shared) -> io::Result<Self> {
+        let shared = Arc::new(shared);
+        let worker = match shared.options.background {
+            true => Some(Arc::new(Worker::start(&shared)?)),
+            false => None,
+        };
+        Ok(Self {
+            shared,
+            _worker: worker,
+        })
+    }
+
     /// The newest version.
     #[must_use]
     pub fn version(&self) -> Version {
@@ -149,8 +172,7 @@ impl Shared {
 
     /// The checkpoints that are kept, in order.
     pub(crate) fn pointers(&self) -> Vec<Pointer> {
-        let pointers = self.pointers.lock();
-        pointers.unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.pointers).clone()
     }
 
     pub(crate) fn health(&self) -> Health {
@@ -190,4 +212,17 @@ impl Shared {
             self.panic(damage);
         }
     }
+
+    /// Asks for a checkpoint once enough was committed since the last one.
+    pub(crate) fn committed(&self, writer: &Writer) {
+        let before = lock(&self.pointers).last().map_or(0, |last| last.journal_bytes);
+        if writer.journal_bytes() - before >= self.options.checkpoint_bytes {
+            self.signal.ask();
+        }
+    }
+}
+
+/// Locks what is whole whoever panicked while holding it.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

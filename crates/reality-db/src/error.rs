@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use merkle_core::{Hash, KeyError};
 
+use crate::checkpoint::{CheckpointError, Damage as FileDamage};
 use crate::engine::EngineError;
+use crate::head::HeadError;
 use crate::record::TooLarge;
 
 /// Stored data that is not what was proved: what, and where.
@@ -57,12 +59,14 @@ pub enum Damage {
         name: String,
     },
     /// A checkpoint file, or what points to it.
-    #[error("checkpoint file {file} is damaged: {what}")]
+    #[error("checkpoint file {file} is damaged at byte {offset}: {what}")]
     Checkpoint {
         /// Number of the file.
         file: u64,
+        /// Where the damaged part begins.
+        offset: u64,
         /// What is wrong with it.
-        what: String,
+        what: FileDamage,
     },
     /// The entries of one subtree in a checkpoint file.
     #[error("checkpoint file {file} is damaged at byte {offset}: entries from key {prefix:02x?}")]
@@ -266,6 +270,40 @@ impl From<Fault> for CommitError {
         match fault {
             Fault::Damage(damage) => Self::Damaged(damage),
             Fault::Engine(error) => Self::Storage(error),
+        }
+    }
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        Self::Storage(error.into())
+    }
+}
+
+impl From<HeadError> for OpenError {
+    fn from(error: HeadError) -> Self {
+        match error {
+            HeadError::Io(error) => error.into(),
+            HeadError::Damaged => Self::Damaged(Damage::Mark),
+        }
+    }
+}
+
+impl From<CheckpointError> for Fault {
+    fn from(error: CheckpointError) -> Self {
+        match error {
+            CheckpointError::Io { source, .. } => source.into(),
+            CheckpointError::Damaged {
+                file,
+                offset,
+                damage,
+            } => Damage::Checkpoint {
+                file,
+                offset,
+                what: damage,
+            }
+            .into(),
+            error => EngineError::Broken(error.to_string()).into(),
         }
     }
 }

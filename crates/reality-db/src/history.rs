@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::sync::atomic::Ordering;
 
 use merkle_core::{Batch, Hash};
 
@@ -46,7 +47,8 @@ impl RealityDb {
     ///
     /// [`ReadError::Storage`].
     pub fn oldest(&self) -> Result<u64, ReadError> {
-        Ok(self.journal().edge(End::First)?.unwrap_or_default())
+        let first = self.journal().edge(End::First)?.unwrap_or_default();
+        Ok(first.max(self.shared.oldest.load(Ordering::Acquire)))
     }
 
     /// A version to read from, as [`snapshot`](Self::snapshot) gives the newest.
@@ -242,7 +244,13 @@ impl RealityDb {
         pointers.retain(|pointer| pointer.version <= version);
         loop {
             let pointer = pointers.pop();
-            let attempt = begin(&shared.storage, &journal, &shared.format, pointer.as_ref())
+            let attempt = begin(
+                &shared.storage,
+                &journal,
+                &shared.format,
+                &shared.options,
+                pointer.as_ref(),
+            )
                 .and_then(|mut state| {
                     replay(&journal, &mut state, version)?;
                     Ok(state)

@@ -9,6 +9,8 @@ mod engine;
 mod error;
 mod format;
 mod head;
+#[cfg(test)]
+mod fault;
 mod health;
 mod history;
 mod journal;
@@ -24,8 +26,11 @@ mod state;
 mod storage;
 mod version;
 mod volume;
+mod worker;
 mod writer;
 
+pub use checkpoint::{BadPart, CheckpointError, CheckpointProgress, CheckpointReport, Damage as FileDamage, VerifyProgress};
+pub use checkpoints::MaintenanceError;
 pub use commit::CommitOptions;
 pub use db::RealityDb;
 pub use engine::EngineError;

@@ -1,15 +1,16 @@
 //! Opening and creating.
 
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, RwLock};
 
 use merkle_core::{Hash, Hasher, Map, PartialMap};
 
 use crate::checkpoint::{Catalogue, Pointer};
-use crate::engine::{End, Engine};
+use crate::engine::{End, Engine, EngineError};
 use crate::error::Fault;
 use crate::format::{self, Format};
-use crate::head::{self, Mark, MarkFile};
+use crate::head::{Head, HeadError, Mark};
 use crate::health::Health;
 use crate::journal::{Journal, Link};
 use crate::record::{Changes, CommitKind, Header, Record, record_hash};
@@ -48,12 +49,13 @@ impl RealityDb {
             None => create(&storage, &journal, options)?,
         };
         let pointers = checkpoints::list(&*storage.engine)?;
-        let (state, report, mut damage) = load(&storage, &journal, &format, &pointers)?;
-        let mark = head::read(&*storage.folder);
-        damage = damage.or(match &mark {
-            Ok(mark) => check_mark(&journal, &state, mark.as_ref())?,
-            Err(_) => Some(Damage::Mark),
-        });
+        let (state, report, mut damage) = load(&storage, &journal, &format, options, &pointers)?;
+        let (mark, found) = match Head::open(storage.folder.clone()) {
+            Ok(Some((mark, reading))) => (Some(mark), check_mark(&journal, &state, &reading.mark)?),
+            Ok(None) | Err(HeadError::Damaged) => (None, Some(Damage::Mark)),
+            Err(HeadError::Io(error)) => return Err(OpenError::Storage(error.into())),
+        };
+        damage = damage.or(found);
         let health = match damage {
             None => Health::Sound,
             Some(damage) if options.accept_damage => Health::Panic(damage),
@@ -62,8 +64,14 @@ impl RealityDb {
         if let Some((version, root)) = options.expected {
             check_expected(&journal, &state, version, root)?;
         }
-        let writer = Writer::new(&storage, journal, options.durability, report.replayed_bytes)?;
-        let shared = Arc::new(Shared {
+        let mark = match mark {
+            Some(mark) => mark,
+            None => Head::create(storage.folder.clone(), &Mark::of(&state.link()))?,
+        };
+        let begun = (pointers.iter()).find(|pointer| pointer.version == report.checkpoint);
+        let journal_bytes = begun.map_or(0, |pointer| pointer.journal_bytes) + report.replayed_bytes;
+        let writer = Writer::new(&storage, mark, options.durability, journal_bytes);
+        let shared = Shared {
             format,
             options: options.clone(),
             storage,
@@ -71,9 +79,12 @@ impl RealityDb {
             writer: Mutex::new(writer),
             health: RwLock::new(health),
             pointers: Mutex::new(pointers),
+            checkpointing: Mutex::new(()),
+            oldest: AtomicU64::new(0),
             report,
-        });
-        Ok(Self { shared })
+            signal: Arc::default(),
+        };
+        Ok(Self::new(shared).map_err(EngineError::from)?)
     }
 
     /// How it was opened.
@@ -92,7 +103,7 @@ fn create(storage: &Storage, journal: &Journal, options: &Options) -> Result<For
     }
     journal.append(&[(link.version, record)])?;
     storage.engine.sync()?;
-    MarkFile::create(storage.folder.clone())?.write(Mark::of(&link))?;
+    Head::create(storage.folder.clone(), &Mark::of(&link))?;
     let mut file = storage.folder.create("FORMAT.new")?;
     file.append(format.encode().as_bytes())?;
     file.sync()?;
@@ -143,11 +154,12 @@ fn load(
     storage: &Storage,
     journal: &Journal,
     format: &Format,
+    options: &Options,
     pointers: &[Pointer],
 ) -> Result<(State, OpenReport, Option<Damage>), Fault> {
     let mut report = OpenReport::default();
     for pointer in pointers.iter().rev() {
-        match load_from(storage, journal, format, Some(pointer), &mut report) {
+        match load_from(storage, journal, format, options, Some(pointer), &mut report) {
             Err(Fault::Damage(damage @ (Damage::Checkpoint { .. } | Damage::Bucket { .. }))) => {
                 tracing::warn!(%damage, "passed over a checkpoint");
                 report.passed_over.push(damage);
@@ -155,7 +167,7 @@ fn load(
             loaded => return loaded.map(|(state, damage)| (state, report, damage)),
         }
     }
-    let (state, damage) = load_from(storage, journal, format, None, &mut report)?;
+    let (state, damage) = load_from(storage, journal, format, options, None, &mut report)?;
     Ok((state, report, damage))
 }
 
@@ -164,10 +176,11 @@ fn load_from(
     storage: &Storage,
     journal: &Journal,
     format: &Format,
+    options: &Options,
     pointer: Option<&Pointer>,
     report: &mut OpenReport,
 ) -> Result<(State, Option<Damage>), Fault> {
-    let mut state = begin(storage, journal, format, pointer)?;
+    let mut state = begin(storage, journal, format, options, pointer)?;
     report.checkpoint = state.link().version;
     match replay(journal, &mut state, u64::MAX) {
         Ok(bytes) => {
@@ -177,7 +190,7 @@ fn load_from(
         Err(Fault::Damage(damage @ Damage::Root { .. })) => {
             // The record's changes are in the tree already: go there again, and stop before it.
             let good = state.link().version;
-            state = begin(storage, journal, format, pointer)?;
+            state = begin(storage, journal, format, options, pointer)?;
             report.replayed_bytes = replay(journal, &mut state, good)?;
             Ok((state, Some(damage)))
         }
@@ -193,6 +206,7 @@ pub(crate) fn begin(
     storage: &Storage,
     journal: &Journal,
     format: &Format,
+    options: &Options,
     pointer: Option<&Pointer>,
 ) -> Result<State, Fault> {
     let Some(pointer) = pointer else {
@@ -202,28 +216,18 @@ pub(crate) fn begin(
             return Err(Damage::Record { version: 0 }.into());
         }
         let map = PartialMap::from(Map::with_hasher(format.profile));
-        return Ok(State::new(map, Arc::new(Catalogue::empty()), link));
+        return Ok(State::new(map, link, options.cache_bytes));
     };
     let catalogue = Catalogue::open(&*storage.checkpoints, pointer)?;
-    let map = catalogue.assemble(format.profile)?;
-    let link = Link {
-        version: pointer.version,
-        root: pointer.root,
-        record_hash: pointer.record,
-        entries: pointer.entries,
-    };
-    Ok(State::new(map, Arc::new(catalogue), link))
+    State::of_checkpoint(catalogue, format.profile, options.cache_bytes)
 }
 
 /// Compares what was found with the mark of what was acknowledged.
 fn check_mark(
     journal: &Journal,
     state: &State,
-    mark: Option<&Mark>,
+    mark: &Mark,
 ) -> Result<Option<Damage>, Fault> {
-    let Some(mark) = mark else {
-        return Ok(Some(Damage::Mark));
-    };
     let head = state.link();
     if mark.version > head.version {
         return Ok(Some(Damage::TailLost {
@@ -238,7 +242,7 @@ fn check_mark(
             .read(mark.version)?
             .map(|record| record_hash(&record))
     };
-    Ok((marked != Some(mark.record_hash)).then_some(Damage::Mark))
+    Ok((marked != Some(mark.record)).then_some(Damage::Mark))
 }
 
 /// Compares what was found with what the caller knows.

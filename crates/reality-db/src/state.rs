@@ -18,18 +18,53 @@ use crate::{Damage, Profile};
 pub(crate) struct State {
     map: PartialMap<Profile>,
     /// Where the subtrees are that are not in memory. INVARIANT: it has every such subtree.
-    catalogue: Arc<Catalogue>,
+    catalogue: Option<Arc<Catalogue>>,
     link: Link,
+    memory: Memory,
+}
+
+/// How much of the catalogue's content is in memory, and how much may be.
+#[derive(Clone, Copy, Default)]
+struct Memory {
+    /// Bytes of the catalogue's buckets that are not in memory.
+    outside_bytes: u64,
+    /// Most bytes of buckets to hold in memory.
+    limit_bytes: u64,
+    /// The row of the catalogue whose subtree is next to be let go.
+    hand: usize,
 }
 
 impl State {
-    /// The state of a version whose subtrees are all in `catalogue`.
-    pub(crate) fn new(map: PartialMap<Profile>, catalogue: Arc<Catalogue>, link: Link) -> Self {
+    /// The state of a version without anything on disk.
+    pub(crate) fn new(map: PartialMap<Profile>, link: Link, limit_bytes: u64) -> Self {
         Self {
             map,
-            catalogue,
+            catalogue: None,
             link,
+            memory: Memory {
+                limit_bytes,
+                ..Memory::default()
+            },
         }
+    }
+
+    /// The state of a checkpoint, nothing of it in memory.
+    pub(crate) fn of_checkpoint(
+        catalogue: Catalogue,
+        profile: Profile,
+        limit_bytes: u64,
+    ) -> Result<Self, Fault> {
+        let pointer = catalogue.pointer();
+        let link = Link {
+            version: pointer.version,
+            root: pointer.root,
+            record_hash: pointer.record,
+            entries: pointer.entries,
+        };
+        let mut state = Self::new(catalogue.assemble(profile)?, link, limit_bytes);
+        state.memory.outside_bytes = pointer.live_bytes;
+        state.catalogue = Some(Arc::new(catalogue));
+        Ok(state)
     }
 
     pub(crate) fn map(&self) -> &PartialMap<Profile> {
@@ -40,8 +75,8 @@ impl State {
         self.link
     }
 
-    pub(crate) fn catalogue(&self) -> &Arc<Catalogue> {
-        &self.catalogue
+    pub(crate) fn catalogue(&self) -> Option<&Arc<Catalogue>> {
+        self.catalogue.as_ref()
     }
 
     /// Says where this version stands, once its record is written.
@@ -49,14 +84,47 @@ impl State {
         self.link = link;
     }
 
-    /// Takes a newer catalogue, which has every subtree that is not in memory.
-    pub(crate) fn set_catalogue(&mut self, catalogue: Arc<Catalogue>) {
-        self.catalogue = catalogue;
+    /// Takes `newer`, which was written of this state or an earlier one with the same catalogue.
+    pub(crate) fn take_catalogue(&mut self, before: Option<&Arc<Catalogue>>, newer: &Arc<Catalogue>) {
+        let same = match (&self.catalogue, before) {
+            (Some(ours), Some(before)) => Arc::ptr_eq(ours, before),
+            (ours, before) => ours.is_none() && before.is_none(),
+        };
+        // Another one, if the head was replaced meanwhile: what it needs may not be in the newer.
+        if same {
+            self.catalogue = Some(newer.clone());
+            self.memory.hand = 0;
+        }
     }
 
-    /// Lets go of a subtree that the catalogue has.
-    pub(crate) fn evict(&mut self, subtree: &Subtree) -> bool {
-        self.map.evict(subtree)
+    /// Lets go of entries that are on disk until no more are in memory than may be, or `steps`
+    /// subtrees were looked at. Whether there is more to let go.
+    pub(crate) fn shrink(&mut self, steps: usize) -> bool {
+        let Some(catalogue) = self.catalogue.clone() else {
+            return false;
+        };
+        for _ in 0..steps.min(catalogue.len()) {
+            let live_bytes = catalogue.pointer().live_bytes;
+            if live_bytes.saturating_sub(self.memory.outside_bytes) <= self.memory.limit_bytes {
+                return false;
+            }
+            if let Some((subtree, location)) = catalogue.get(self.memory.hand)
+                && self.map.evict(&subtree)
+            {
+                self.memory.outside_bytes += location.len as u64;
+            }
+            self.memory.hand = (self.memory.hand + 1) % catalogue.len();
+        }
+        true
+    }
+
+    /// Lets go of a subtree that was loaded a moment ago.
+    pub(crate) fn evict(&mut self, subtree: &Subtree) {
+        if let Some(location) = self.catalogue.as_ref().and_then(|known| known.find(subtree))
+            && self.map.evict(subtree)
+        {
+            self.memory.outside_bytes += location.len as u64;
+        }
     }
 
     /// Asks until nothing is missing, loading what is.
@@ -139,14 +207,24 @@ impl State {
     }
 
     fn supply(&mut self, missing: &Missing) -> Result<(), Fault> {
-        for subtree in &missing.subtrees {
-            let bucket = self.catalogue.load(subtree)?;
-            if self.map.supply(subtree, &bucket.batch()).is_err() {
-                return Err(bucket.damage(subtree).into());
+        let catalogue = self.catalogue.clone().ok_or_else(nowhere)?;
+        for (subtree, bucket) in (missing.subtrees.iter()).zip(catalogue.load_all(&missing.subtrees)?) {
+            let entries = bucket.batch().ok();
+            let supplied = entries.is_some_and(|batch| self.map.supply(subtree, &batch).is_ok());
+            if !supplied {
+                return Err(catalogue.bucket_damage(subtree).into());
             }
+            let bytes = bucket.bytes().len() as u64;
+            self.memory.outside_bytes = self.memory.outside_bytes.saturating_sub(bytes);
         }
+        self.shrink(2 * missing.subtrees.len());
         Ok(())
     }
+}
+
+/// Nothing can be missing where nothing was ever let go.
+fn nowhere() -> Fault {
+    EngineError::Broken("a subtree is missing that was never written".to_owned()).into()
 }
 
 /// What takes a batch back.

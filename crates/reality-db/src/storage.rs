@@ -1,9 +1,18 @@
 //! What a database stands on: an engine for the journal, folders for the rest.
 
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 
+use crate::engine::memory::MemoryEngine;
 use crate::engine::{End, Engine, EngineBatch, EngineError, Entry};
+use crate::format::{self, Format};
+use crate::lock::{FolderLock, LockError};
 use crate::volume::Volume;
+use crate::volume::disk::DiskVolume;
+use crate::volume::memory::MemoryVolume;
+use crate::{Backend, OpenError, Options};
 
 /// What a database stands on.
 #[derive(Clone)]
@@ -14,6 +23,8 @@ pub(crate) struct Storage {
     pub(crate) folder: Arc<dyn Volume>,
     /// Holds the checkpoints.
     pub(crate) checkpoints: Arc<dyn Volume>,
+    /// Dropped last: until then nobody else gets in.
+    pub(crate) _lock: Option<Arc<FolderLock>>,
 }
 
 type OpenEngine = Box<dyn Fn() -> Result<Box<dyn Engine>, EngineError> + Send + Sync>;
@@ -74,10 +85,118 @@ impl Engine for Reopen {
     }
 
     fn sync(&self) -> Result<(), EngineError> {
-        self.with(Engine::sync)
+        self.with(|engine| engine.sync())
     }
 
     fn disk_bytes(&self) -> Result<u64, EngineError> {
-        self.with(Engine::disk_bytes)
+        self.with(|engine| engine.disk_bytes())
     }
 }
+
+impl Storage {
+    /// Opens the storage of the folder `path`, and reads which format is there, if one is.
+    pub(crate) fn open(path: &Path, options: &Options) -> Result<(Self, Option<Format>), OpenError> {
+        if options.backend == Some(Backend::Memory) {
+            return Ok((Self::in_memory()?, None));
+        }
+        let format = read_format(path)?;
+        match &format {
+            Some(format) => format.check(options)?,
+            None if !options.create => {
+                return Err(OpenError::NotFound {
+                    path: path.to_owned(),
+                });
+            }
+            None => {}
+        }
+        let io = |error: io::Error| OpenError::Storage(error.into());
+        let folder = DiskVolume::open(path).map_err(io)?;
+        let lock = FolderLock::take(path).map_err(|error| match error {
+            LockError::Held { pid } => OpenError::Locked {
+                path: path.to_owned(),
+                holder: pid,
+            },
+            LockError::Io(error) => io(error),
+        })?;
+        // Whoever held the lock before may have made it just now.
+        let format = format.map_or_else(|| read_format(path), |format| Ok(Some(format)))?;
+        let backend = (format.map(|format| format.backend))
+            .unwrap_or_else(|| options.backend.unwrap_or_default());
+        let engine = Reopen::new(opener(backend, path.join("journal")))?;
+        let checkpoints = DiskVolume::open(&path.join("checkpoints")).map_err(io)?;
+        let storage = Self {
+            engine: Arc::new(engine),
+            folder: Arc::new(folder),
+            checkpoints: Arc::new(checkpoints),
+            _lock: Some(Arc::new(lock)),
+        };
+        Ok((storage, format))
+    }
+
+    /// Storage that is gone when it is dropped.
+    fn in_memory() -> Result<Self, EngineError> {
+        let engine = MemoryEngine::default();
+        Ok(Self {
+            engine: Arc::new(Reopen::new(Box::new(move || Ok(Box::new(engine.clone()))))?),
+            folder: Arc::new(MemoryVolume::default()),
+            checkpoints: Arc::new(MemoryVolume::default()),
+            _lock: None,
+        })
+    }
+}
+
+/// How the journal is opened.
+fn opener(backend: Backend, path: PathBuf) -> OpenEngine {
+    match backend {
+        #[cfg(feature = "sled")]
+        Backend::Sled => Box::new(move || {
+            Ok(Box::new(crate::engine::sled::SledEngine::open(
+                &path,
+                crate::engine::sled::CACHE_BYTES,
+            )?))
+        }),
+        #[cfg(feature = "rocksdb")]
+        Backend::RocksDb => Box::new(move || {
+            Ok(Box::new(crate::engine::rocksdb::RocksEngine::open(&path)?))
+        }),
+        Backend::Memory => {
+            let engine = MemoryEngine::default();
+            Box::new(move || Ok(Box::new(engine.clone())))
+        }
+    }
+}
+
+/// The description in the folder `path`; none if the folder is not there, or has nothing in it but
+/// what a creation leaves behind that did not come to its end.
+fn read_format(path: &Path) -> Result<Option<Format>, OpenError> {
+    let io = |error: io::Error| OpenError::Storage(error.into());
+    match fs::read(path.join(format::FILE)) {
+        Ok(text) => return Ok(Some(Format::decode(&text)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(io(error)),
+    }
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io(error)),
+    };
+    for entry in entries {
+        let name = entry.map_err(io)?.file_name();
+        if !LEFT_BEHIND.iter().any(|known| name == *known) {
+            return Err(OpenError::NotADatabase {
+                path: path.to_owned(),
+            });
+        }
+    }
+    Ok(None)
+}
+
+/// What a creation that did not come to its end may leave behind.
+const LEFT_BEHIND: [&str; 6] = [
+    "LOCK",
+    "HEAD",
+    "HEAD.new",
+    "FORMAT.new",
+    "journal",
+    "checkpoints",
+];

@@ -1,12 +1,11 @@
 //! The one who writes: appends records and keeps the mark of what was acknowledged.
 
-use std::io;
 use std::sync::Arc;
 
 use crate::engine::{End, Engine, EngineBatch, EngineError};
 use crate::error::Fault;
 use crate::journal::{Journal, Link};
-use crate::head::{Mark, MarkFile};
+use crate::head::{Head, Mark};
 use crate::options::Durability;
 use crate::state::State;
 use crate::storage::{Reopen, Storage};
@@ -16,34 +15,38 @@ use crate::{CommitError, Damage};
 pub(crate) struct Writer {
     journal: Journal,
     engine: Arc<Reopen>,
-    mark: MarkFile,
+    mark: Head,
     durability: Durability,
     /// The newest record written, if it is not known to be durable.
     unsynced: Option<Mark>,
     /// A write or sync failed: where the journal stands is not known.
     interrupted: bool,
-    /// Bytes of records written since the last checkpoint.
-    pub(crate) bytes_since_checkpoint: u64,
+    /// Bytes of all records so far, those of pruned versions too.
+    journal_bytes: u64,
 }
 
 impl Writer {
-    /// A writer behind the records that `journal` has, `bytes_since_checkpoint` of them behind the
-    /// last checkpoint.
+    /// A writer behind `journal_bytes` of records.
     pub(crate) fn new(
         storage: &Storage,
-        journal: Journal,
+        mark: Head,
         durability: Durability,
-        bytes_since_checkpoint: u64,
-    ) -> io::Result<Self> {
-        Ok(Self {
-            journal,
+        journal_bytes: u64,
+    ) -> Self {
+        Self {
+            journal: Journal::new(storage.engine.clone()),
             engine: storage.engine.clone(),
-            mark: MarkFile::open(storage.folder.clone())?,
+            mark,
             durability,
             unsynced: None,
             interrupted: false,
-            bytes_since_checkpoint,
-        })
+            journal_bytes,
+        }
+    }
+
+    /// Bytes of all records so far.
+    pub(crate) fn journal_bytes(&self) -> u64 {
+        self.journal_bytes
     }
 
     pub(crate) fn is_interrupted(&self) -> bool {
@@ -61,7 +64,7 @@ impl Writer {
             return Err(CommitError::Unknown(error));
         }
         self.unsynced = Some(Mark::of(head));
-        self.bytes_since_checkpoint += (records.iter())
+        self.journal_bytes += (records.iter())
             .map(|(_, record)| record.len() as u64)
             .sum::<u64>();
         match self.durability {
@@ -92,7 +95,7 @@ impl Writer {
             return Err(CommitError::Unknown(error));
         }
         // Durable without it: the mark is what tells later that the journal lost its tail.
-        if let Err(error) = self.mark.write(mark) {
+        if let Err(error) = self.mark.write(&mark) {
             tracing::warn!(%error, version = mark.version, "the mark could not be written");
         }
         Ok(())
@@ -112,7 +115,7 @@ impl Writer {
         }
         // Beside the head, which stays as it is if a record turns out bad.
         let mut state = head.clone();
-        replay(&self.journal, &mut state, u64::MAX)?;
+        self.journal_bytes += replay(&self.journal, &mut state, u64::MAX)?;
         self.engine.sync()?;
         *head = state;
         self.interrupted = false;
@@ -156,7 +159,7 @@ impl Mark {
         Self {
             version: link.version,
             root: link.root,
-            record_hash: link.record_hash,
+            record: link.record_hash,
         }
     }
 }

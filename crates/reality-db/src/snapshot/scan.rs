@@ -34,13 +34,14 @@ impl Scan {
     /// Loads the next stretch and says where the one after it begins.
     fn load(&mut self, from: &Bound<Vec<u8>>) -> Result<Option<Bound<Vec<u8>>>, Fault> {
         let mut state = state::write(&self.snapshot.state)?;
-        let catalogue = state.catalogue().clone();
+        let catalogue = state.catalogue().cloned();
         let start = match from {
             Bound::Included(key) | Bound::Excluded(key) => &key[..],
             Bound::Unbounded => &[],
         };
-        let boundary = catalogue.boundary_after(start, SUBTREES_TOGETHER);
-        let boundary = boundary.filter(|key| match &self.to {
+        let boundary = (catalogue.as_ref())
+            .and_then(|catalogue| catalogue.boundary_after(start, SUBTREES_TOGETHER))
+            .filter(|key| match &self.to {
             Bound::Included(to) | Bound::Excluded(to) => *key < &to[..],
             Bound::Unbounded => true,
         });
