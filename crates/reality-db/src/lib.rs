@@ -49,3 +49,6 @@ pub use version::{CommitInfo, Version};
 
 use db::Shared;
 use error::Fault;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,4 @@
+//! Tests of the database as a whole, on each kind of storage.
+
+mod model;
+mod stages;

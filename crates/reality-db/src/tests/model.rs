@@ -1,0 +1,395 @@
+//! The database against its model: a list of versions, each an ordered map.
+
+use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
+
+use merkle_core::{Batch, Lookup, Map, Query};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::stages::Stage;
+use crate::{
+    Backend, CommitError, CommitKind, CommitOptions, KeyMode, NameError, Options, Prepared, Profile,
+    ReadError, RealityDb, Retention, Snapshot,
+};
+
+type Content = BTreeMap<Vec<u8>, Vec<u8>>;
+type Changes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Commit(Changes),
+    CommitGroup(Vec<Changes>),
+    CommitNumbered(Changes, u64),
+    CommitElsewhere(Changes),
+    Prepare(Changes, Changes, bool),
+    Checkpoint,
+    CancelCheckpoint,
+    Reopen,
+    Hold,
+    Name(Index),
+    Forget,
+    Rollback(Index),
+    ReadAt(Index),
+    Diff(Index, Index),
+}
+
+fn key() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        3 => vec(0u8..5, 1..4),
+        2 => vec(any::<u8>(), 2),
+        1 => (1usize..30).prop_map(|len| vec![1; len]),
+    ]
+}
+
+fn changes() -> impl Strategy<Value = Changes> {
+    let value = prop_oneof![4 => vec(any::<u8>(), 0..9), 1 => vec(any::<u8>(), 90..5000)];
+    vec((key(), proptest::option::weighted(0.7, value)), 0..40)
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => changes().prop_map(Step::Commit),
+        2 => vec(changes(), 0..4).prop_map(Step::CommitGroup),
+        1 => (changes(), 0u64..9).prop_map(|(changes, number)| Step::CommitNumbered(changes, number)),
+        1 => changes().prop_map(Step::CommitElsewhere),
+        2 => (changes(), changes(), any::<bool>())
+            .prop_map(|(first, second, commit)| Step::Prepare(first, second, commit)),
+        4 => Just(Step::Checkpoint),
+        1 => Just(Step::CancelCheckpoint),
+        4 => Just(Step::Reopen),
+        1 => Just(Step::Hold),
+        1 => any::<Index>().prop_map(Step::Name),
+        1 => Just(Step::Forget),
+        1 => any::<Index>().prop_map(Step::Rollback),
+        3 => any::<Index>().prop_map(Step::ReadAt),
+        2 => any::<(Index, Index)>().prop_map(|(first, second)| Step::Diff(first, second)),
+    ]
+}
+
+fn options() -> impl Strategy<Value = Options> {
+    let retention = prop_oneof![
+        2 => Just(Retention::All),
+        1 => (0u64..5).prop_map(Retention::Last),
+        1 => (0u64..30).prop_map(Retention::Since),
+    ];
+    let cache_bytes = prop_oneof![Just(0), Just(2000), Just(1 << 30)];
+    let profile = prop_oneof![Just(Profile::Sha256), Just(Profile::Blake3)];
+    (retention, cache_bytes, profile, any::<bool>()).prop_map(
+        |(retention, cache_bytes, profile, hashed)| {
+            let keys = if hashed { KeyMode::Hashed } else { KeyMode::Ordered };
+            Options::new()
+                .retention(retention)
+                .cache_bytes(cache_bytes)
+                .profile(profile)
+                .key_mode(keys)
+                .background(false)
+        },
+    )
+}
+
+struct Run<'s> {
+    stage: &'s Stage,
+    options: Options,
+    db: RealityDb,
+    /// Each version with its content.
+    versions: Vec<(u64, Content)>,
+    /// Named snapshots.
+    named: BTreeMap<String, u64>,
+    /// Snapshots that are held, with what they must show for ever.
+    held: Vec<(Snapshot, Content)>,
+}
+
+fn apply(content: &Content, changes: &Changes) -> Content {
+    let mut content = content.clone();
+    for (key, value) in changes {
+        match value {
+            Some(value) => content.insert(key.clone(), value.clone()),
+            None => content.remove(key),
+        };
+    }
+    content
+}
+
+fn batch(changes: &Changes) -> Batch<'_> {
+    let mut batch = Batch::new();
+    for (key, value) in changes {
+        match value {
+            Some(value) => batch.put(key, value).unwrap(),
+            None => batch.delete(key).unwrap(),
+        };
+    }
+    batch
+}
+
+impl<'s> Run<'s> {
+    fn start(stage: &'s Stage, options: &Options) -> Self {
+        Self {
+            stage,
+            options: options.clone(),
+            db: stage.open(options).unwrap(),
+            versions: vec![(0, Content::new())],
+            named: BTreeMap::new(),
+            held: Vec::new(),
+        }
+    }
+
+    fn head(&self) -> &(u64, Content) {
+        self.versions.last().unwrap()
+    }
+
+    fn commit_options(&self) -> CommitOptions<'static> {
+        CommitOptions::new()
+            .metadata(b"why")
+            .time_ns(self.head().0 + 1)
+    }
+
+    fn push(&mut self, number: u64, changes: &Changes) {
+        let content = apply(&self.head().1, changes);
+        self.versions.push((number, content));
+    }
+
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Commit(changes) => {
+                let next = self.db.commit_with(&batch(changes), &self.commit_options());
+                self.push(next.unwrap().number, changes);
+            }
+            Step::CommitGroup(group) => {
+                let batches: Vec<_> = group.iter().map(batch).collect();
+                let commits: Vec<_> = batches.iter().map(|batch| (batch, self.commit_options())).collect();
+                let versions = self.db.commit_all(&commits).unwrap();
+                assert_eq!(versions.len(), group.len());
+                for (version, changes) in versions.iter().zip(group) {
+                    self.push(version.number, changes);
+                }
+            }
+            Step::CommitNumbered(changes, number) => {
+                let newest = self.head().0;
+                let options = self.commit_options().number(newest + number);
+                match self.db.commit_with(&batch(changes), &options) {
+                    Ok(version) => self.push(version.number, changes),
+                    Err(CommitError::VersionNotAbove { version, .. }) => {
+                        assert_eq!((*number, version), (0, newest));
+                    }
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            Step::CommitElsewhere(changes) => {
+                let options = self.commit_options().expect_root(merkle_core::Hash::from_bytes([9; 32]));
+                let error = self.db.commit_with(&batch(changes), &options).unwrap_err();
+                assert!(matches!(error, CommitError::RootChanged { .. }));
+            }
+            Step::Prepare(first, second, commit) => self.prepare(first, second, *commit),
+            Step::Checkpoint => {
+                let version = self.db.checkpoint(|_| ControlFlow::Continue(())).unwrap();
+                assert_eq!(version, self.db.version());
+                self.forget_pruned();
+            }
+            Step::CancelCheckpoint => {
+                let _ = self.db.checkpoint(|_| ControlFlow::Break(()));
+                self.forget_pruned();
+            }
+            Step::Reopen => {
+                self.held.clear();
+                let version = self.db.version();
+                let spare = self.stage_spare();
+                drop(std::mem::replace(&mut self.db, spare));
+                let options = self.options.clone().expect(version.number, version.root);
+                self.db = self.stage.open(&options).unwrap();
+                assert_eq!(self.db.version(), version);
+            }
+            Step::Hold => {
+                let snapshot = self.db.snapshot().unwrap();
+                self.held.push((snapshot, self.head().1.clone()));
+            }
+            Step::Name(version) => {
+                let (number, _) = self.versions[version.index(self.versions.len())];
+                match self.db.name_snapshot("name", number) {
+                    Ok(named) => {
+                        assert_eq!(named.version.number, number);
+                        self.named.insert("name".to_owned(), number);
+                    }
+                    Err(NameError::Taken { version }) => assert_eq!(version, self.named["name"]),
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            Step::Forget => {
+                let was_there = self.db.forget_snapshot("name").unwrap();
+                assert_eq!(was_there, self.named.remove("name").is_some());
+            }
+            Step::Rollback(version) => {
+                let (number, content) = self.versions[version.index(self.versions.len())].clone();
+                let next = self.db.rollback(number, &self.commit_options()).unwrap();
+                assert_eq!(self.db.info(next.number).unwrap().kind, CommitKind::Rollback { to: number });
+                self.versions.push((next.number, content));
+            }
+            Step::ReadAt(version) => {
+                let (number, content) = &self.versions[version.index(self.versions.len())];
+                let snapshot = self.db.at(*number).unwrap();
+                assert_eq!(snapshot.version().number, *number);
+                self.check(&snapshot, content);
+            }
+            Step::Diff(first, second) => {
+                let [first, second] = [first, second].map(|at| &self.versions[at.index(self.versions.len())]);
+                self.diff(first, second);
+            }
+        }
+    }
+
+    /// A handle to put in the place of one that is closed before the next is opened.
+    fn stage_spare(&self) -> RealityDb {
+        RealityDb::open("nowhere", &Options::new().backend(Backend::Memory).background(false)).unwrap()
+    }
+
+    fn prepare(&mut self, first: &Changes, second: &Changes, commit: bool) {
+        let before = self.db.version();
+        let prepared = self.db.prepare(&batch(first)).unwrap();
+        let stacked: Prepared = prepared.prepare(&batch(second)).unwrap();
+        assert_eq!(self.db.version(), before);
+        assert_eq!(stacked.base_root(), prepared.root());
+        for (key, value) in second {
+            let last = second.iter().rfind(|(other, _)| other == key).unwrap();
+            assert_eq!(stacked.get(key).unwrap(), last.1, "{value:?}");
+        }
+        if commit {
+            let version = self.db.commit_prepared(&prepared, &self.commit_options()).unwrap();
+            assert_eq!(version.root, prepared.root());
+            self.push(version.number, first);
+            let version = self.db.commit_prepared(&stacked, &self.commit_options()).unwrap();
+            assert_eq!(version.root, stacked.root());
+            self.push(version.number, second);
+        } else if prepared.root() != before.root {
+            let refused = self.db.commit_prepared(&stacked, &self.commit_options());
+            assert!(matches!(refused, Err(CommitError::RootChanged { .. })));
+        }
+    }
+
+    /// Drops from the model what the database says is pruned; it may keep more than it must.
+    fn forget_pruned(&mut self) {
+        let oldest = self.db.oldest().unwrap();
+        let must_stay = match self.options.retention {
+            Retention::All => 0,
+            Retention::Last(versions) => self.head().0.saturating_sub(versions.saturating_sub(1)),
+            Retention::Since(time_ns) => time_ns.min(self.head().0),
+            };
+        let must_stay = self.named.values().copied().fold(must_stay, u64::min);
+        assert!(oldest <= must_stay, "{oldest} is the oldest, {must_stay} must stay");
+        if let Some(pruned) = oldest.checked_sub(1) {
+            let error = self.db.at(pruned).err().unwrap();
+            assert!(matches!(error, ReadError::Pruned { .. }), "{error}");
+        }
+        self.versions.retain(|(number, _)| *number >= oldest);
+    }
+
+    fn diff(&self, first: &(u64, Content), second: &(u64, Content)) {
+        let differences = self.db.diff(first.0, second.0).unwrap();
+        let keys: std::collections::BTreeSet<_> = first.1.keys().chain(second.1.keys()).collect();
+        let mut expected: Vec<_> = (keys.into_iter())
+            .map(|key| (self.db.tree_key(key).unwrap(), first.1.get(key), second.1.get(key)))
+            .filter(|(_, before, after)| before != after)
+            .collect();
+        expected.sort();
+        let found: Vec<_> = (differences.iter())
+            .map(|difference| {
+                (difference.key.clone(), difference.before.as_ref(), difference.after.as_ref())
+            })
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    /// Everything that can be asked of a version.
+    fn check(&self, snapshot: &Snapshot, content: &Content) {
+        let root = snapshot.version().root;
+        assert_eq!(snapshot.len().unwrap(), content.len() as u64);
+        assert_eq!(snapshot.is_empty(), content.is_empty());
+        let tree: BTreeMap<Vec<u8>, &Vec<u8>> = (content.iter())
+            .map(|(key, value)| (self.db.tree_key(key).unwrap(), value))
+            .collect();
+        let mut whole = Batch::new();
+        for (key, value) in &tree {
+            whole.put(key, value).unwrap();
+        }
+        let profile = self.db.profile();
+        let mut map = Map::with_hasher(profile);
+        map.update(&whole);
+        assert_eq!(root, map.root());
+        for key in content.keys().take(9).chain([&vec![3, 3, 3, 3, 3]]) {
+            assert_eq!(snapshot.get(key).unwrap().as_ref(), content.get(key));
+            let proof = snapshot.prove(key).unwrap();
+            let view = proof.verify(&profile, &root).unwrap();
+            let proved = match view.get(&self.db.tree_key(key).unwrap()) {
+                Lookup::Present(value) => Some(value.bytes().unwrap()),
+                Lookup::Absent => None,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(proved, content.get(key).map(Vec::as_slice));
+        }
+        let proof = snapshot.prove_query(&Query::new().range(..)).unwrap();
+        let view = proof.verify(&profile, &root).unwrap();
+        assert!(view.range(..).unwrap().map(|(key, _)| key).eq(tree.keys().map(Vec::as_slice)));
+        let proof = snapshot.prove_update(&whole).unwrap();
+        assert_eq!(proof.verify(&profile, &root).unwrap().apply(&whole).unwrap(), root);
+        if self.db.key_mode() == KeyMode::Hashed {
+            assert!(matches!(snapshot.iter().err(), Some(ReadError::NoKeyOrder)));
+            return;
+        }
+        let found: Content = snapshot.iter().unwrap().map(Result::unwrap).collect();
+        assert_eq!(&found, content);
+        let (from, to) = (vec![1], vec![3, 2]);
+        let range = (Bound::Excluded(&from[..]), Bound::Included(&to[..]));
+        let found = snapshot.range::<'_>(range).unwrap().map(Result::unwrap);
+        let expected = content.range::<[u8], _>(range);
+        assert!(found.eq(expected.map(|(key, value)| (key.clone(), value.clone()))));
+        let found = snapshot.prefix(&[1]).unwrap().map(|entry| entry.unwrap().0);
+        assert!(found.eq(content.keys().filter(|key| key[0] == 1).cloned()));
+    }
+
+    fn check_all(&self) {
+        for (snapshot, content) in &self.held {
+            self.check(snapshot, content);
+        }
+        let (number, content) = self.head();
+        assert_eq!(self.db.version().number, *number);
+        self.check(&self.db.snapshot().unwrap(), content);
+        let oldest = self.versions[0].0;
+        let infos = self.db.infos(oldest..=u64::MAX).unwrap();
+        let numbers: Vec<_> = infos.map(|info| info.unwrap().version.number).collect();
+        assert!(numbers.iter().eq(self.versions.iter().map(|(number, _)| number)));
+        if let Some(key) = content.keys().next() {
+            let history = self.db.key_history(key, oldest..=u64::MAX).unwrap();
+            let last = history.last().map(|change| change.unwrap().value);
+            if let Some(value) = last {
+                assert_eq!(value.as_ref(), content.get(key));
+            }
+        }
+    }
+}
+
+fn run(stage: &Stage, options: &Options, steps: &[Step]) {
+    let mut run = Run::start(stage, options);
+    for step in steps {
+        run.step(step);
+    }
+    run.check_all();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn does_what_a_list_of_versions_does(options in options(), steps in vec(step(), 1..24)) {
+        run(&Stage::memory(), &options, &steps);
+    }
+}
+
+#[cfg(feature = "sled")]
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn does_so_on_sled(options in options(), steps in vec(step(), 1..24)) {
+        run(&Stage::disk(Backend::Sled), &options, &steps);
+    }
+}

@@ -1,0 +1,78 @@
+//! Storage for tests: where a database lives while it is closed.
+
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use crate::engine::memory::MemoryEngine;
+use crate::format::{self, Format};
+use crate::storage::{Reopen, Storage};
+use crate::volume::Volume;
+use crate::volume::memory::MemoryVolume;
+use crate::{Backend, OpenError, Options, RealityDb};
+
+/// Where a database lives while it is closed.
+pub(super) enum Stage {
+    Memory {
+        engine: MemoryEngine,
+        folder: MemoryVolume,
+        checkpoints: MemoryVolume,
+    },
+    Disk {
+        folder: TempDir,
+        backend: Backend,
+    },
+}
+
+impl Stage {
+    pub(super) fn memory() -> Self {
+        Self::Memory {
+            engine: MemoryEngine::default(),
+            folder: MemoryVolume::default(),
+            checkpoints: MemoryVolume::default(),
+        }
+    }
+
+    pub(super) fn disk(backend: Backend) -> Self {
+        Self::Disk {
+            folder: tempfile::tempdir().unwrap(),
+            backend,
+        }
+    }
+
+    /// Opens the database, or creates it.
+    pub(super) fn open(&self, options: &Options) -> Result<RealityDb, OpenError> {
+        match self {
+            Self::Memory {
+                engine,
+                folder,
+                checkpoints,
+            } => {
+                let engine = engine.clone();
+                let storage = Storage {
+                    engine: Arc::new(Reopen::new(Box::new(move || {
+                        Ok(Box::new(engine.clone()))
+                    }))?),
+                    folder: Arc::new(folder.clone()),
+                    checkpoints: Arc::new(checkpoints.clone()),
+                    _lock: None,
+                };
+                let format = read_format(folder)?;
+                RealityDb::start(storage, format, options)
+            }
+            Self::Disk { folder, backend } => {
+                RealityDb::open(folder.path(), &options.clone().backend(*backend))
+            }
+        }
+    }
+}
+
+/// The description of the store, if there is one.
+pub(super) fn read_format(folder: &dyn Volume) -> Result<Option<Format>, OpenError> {
+    let Ok(source) = folder.open(format::FILE) else {
+        return Ok(None);
+    };
+    let mut text = vec![0; usize::try_from(source.len()?).unwrap()];
+    source.read_at(0, &mut text)?;
+    Format::decode(&text).map(Some)
+}
