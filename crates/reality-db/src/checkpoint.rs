@@ -1,0 +1,37 @@
+//! Checkpoints: the tree on disk, so that opening is quick and memory is bounded.
+//!
+//! A checkpoint is a *catalogue* of all subtrees of the tree at one version, which says where the
+//! entries of each lie: in *buckets*, in the checkpoint's own file or, if they did not change, in an
+//! older one. Files never change. The engine keeps a [`Pointer`] for each checkpoint, with the hash
+//! of its catalogue; the catalogue has the hashes of the subtrees, which vouch for their buckets; and
+//! all of them together make up the root, which the journal knows too. The bytes:
+//! `docs/formats/checkpoint.md`.
+//!
+//! Nothing here is needed for correctness: all of it can be made again from the journal.
+
+mod bucket;
+mod catalogue;
+mod error;
+mod file;
+mod load;
+mod pointer;
+mod reader;
+mod retire;
+mod reuse;
+mod row;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod write;
+
+pub(crate) use bucket::Bucket;
+pub(crate) use catalogue::{Catalogue, StoredFile};
+pub use error::{CheckpointError, Damage};
+pub use file::CheckpointProgress;
+pub(crate) use file::Control;
+pub(crate) use pointer::Pointer;
+pub use pointer::PointerError;
+pub(crate) use retire::{next_number, remove_unreferenced, unreferenced};
+pub(crate) use row::Location;
+pub use verify::{BadPart, CheckpointReport, VerifyProgress};
+pub(crate) use write::NewCheckpoint;

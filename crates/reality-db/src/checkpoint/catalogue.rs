@@ -1,0 +1,249 @@
+//! Catalogues: where each subtree of a checkpoint lies.
+
+use std::sync::Arc;
+
+use merkle_core::{Hash, PartialMap, Subtree};
+
+use super::{
+    error::{CheckpointError, Damage},
+    file,
+    pointer::Pointer,
+    reader::Reader,
+    row::{Head, Location, Row},
+};
+use crate::{
+    Profile,
+    volume::{Source, Volume},
+};
+
+/// The subtrees of a checkpoint in key order, and where the entries of each lie.
+///
+/// Immutable, to be shared by an `Arc`. It holds its files open: they stay readable when they are
+/// removed. In memory it is as it is on disk, and 4 bytes a subtree.
+pub(crate) struct Catalogue {
+    pointer: Pointer,
+    files: Vec<StoredFile>,
+    bytes: Vec<u8>,
+    /// Where the rows start in `bytes`.
+    ///
+    /// INVARIANT: a row starts at each, whose subtree can be decoded and whose place lies in its file.
+    rows: Vec<u32>,
+}
+
+/// A file that holds buckets of a checkpoint.
+pub(crate) struct StoredFile {
+    /// Its number.
+    pub(crate) number: u64,
+    /// Its length in bytes.
+    pub(crate) len: u64,
+    /// Bytes of its buckets that belong to the checkpoint.
+    pub(crate) live_bytes: u64,
+    pub(super) source: Arc<dyn Source>,
+}
+
+impl Catalogue {
+    /// Reads the catalogue that `pointer` points to, and opens the files that it names.
+    ///
+    /// Cost: one read of the catalogue, two small ones for each file. What is read is held against
+    /// the pointer's hash and the lengths of the files; that the subtrees make up the root is found
+    /// out by [`assemble`](Self::assemble).
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError::Io`] or [`CheckpointError::Damaged`].
+    pub(crate) fn open(volume: &dyn Volume, pointer: &Pointer) -> Result<Self, CheckpointError> {
+        let source = file::open(volume, pointer.file, pointer.file_bytes())?;
+        let bytes = read(&*source, pointer)?;
+        let mut catalogue = Self {
+            pointer: *pointer,
+            files: Vec::new(),
+            bytes,
+            rows: Vec::new(),
+        };
+        let mut reader = Reader::new(&catalogue.bytes);
+        let head = Head::decode(&mut reader)
+            .filter(|head| head.files.last() == Some(&(pointer.file, pointer.catalogue_at)))
+            .ok_or_else(|| catalogue.damaged(Damage::Catalogue { at: 0 }))?;
+        for &(number, len) in &head.files {
+            let is_own = number == pointer.file;
+            catalogue.files.push(StoredFile {
+                number,
+                len: if is_own { pointer.file_bytes() } else { len },
+                live_bytes: 0,
+                source: match is_own {
+                    true => Arc::clone(&source),
+                    false => file::open(volume, number, len)?,
+                },
+            });
+        }
+        let start = catalogue.bytes.len() - reader.rest().len();
+        catalogue.index(start, head.rows)?;
+        Ok(catalogue)
+    }
+
+    /// Finds the rows, which start at `start`, and checks each of them and what they add up to.
+    fn index(&mut self, start: usize, rows: usize) -> Result<(), CheckpointError> {
+        let mut starts = Vec::with_capacity(rows);
+        let mut live_bytes = vec![0_u64; self.files.len()];
+        let mut entries = 0_u64;
+        let mut reader = Reader::new(self.bytes.get(start..).unwrap_or_default());
+        let mut last: Option<&[u8]> = None;
+        for _ in 0..rows {
+            let at = self.bytes.len() - reader.rest().len();
+            let row = Row::decode(&mut reader).filter(|row| {
+                let follows = last
+                    .replace(row.prefix())
+                    .is_none_or(|last| last < row.prefix());
+                follows && row.subtree().is_some() && self.holds(&row.location)
+            });
+            let (Some(row), Ok(start)) = (row, u32::try_from(at)) else {
+                return Err(self.damaged(Damage::Catalogue { at }));
+            };
+            starts.push(start);
+            // Each sum is at most that of lengths that were read: no overflow short of 2^64 bytes.
+            entries = entries.saturating_add(row.location.entries);
+            let live = &mut live_bytes[row.location.file];
+            *live = live.saturating_add(row.location.len as u64);
+        }
+        let live_sum = live_bytes
+            .iter()
+            .fold(0_u64, |sum, live| sum.saturating_add(*live));
+        if !reader.is_empty()
+            || entries != self.pointer.entries
+            || live_sum != self.pointer.live_bytes
+        {
+            return Err(self.damaged(Damage::Sums));
+        }
+        for (file, live) in self.files.iter_mut().zip(live_bytes) {
+            file.live_bytes = live;
+        }
+        self.rows = starts;
+        Ok(())
+    }
+
+    /// Whether a place lies in its file, behind the header and before the catalogue.
+    fn holds(&self, location: &Location) -> bool {
+        let end = location.offset.checked_add(location.len as u64);
+        self.files.get(location.file).is_some_and(|file| {
+            let limit = match file.number == self.pointer.file {
+                true => self.pointer.catalogue_at,
+                false => file.len,
+            };
+            location.offset >= file::HEADER_LEN && end.is_some_and(|end| end <= limit)
+        })
+    }
+
+    /// What the engine keeps of the checkpoint.
+    pub(crate) fn pointer(&self) -> &Pointer {
+        &self.pointer
+    }
+
+    /// The tree of the checkpoint, no entry of it in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError::Damaged`], if the subtrees do not make up the root.
+    pub(crate) fn assemble(
+        &self,
+        profile: Profile,
+    ) -> Result<PartialMap<Profile>, CheckpointError> {
+        let subtrees: Vec<Subtree> = self.subtrees().collect();
+        PartialMap::assemble(profile, self.pointer.root, &subtrees)
+            .map_err(|_| self.damaged(Damage::Root))
+    }
+
+    /// How many subtrees there are.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The subtrees in key order.
+    pub(crate) fn subtrees(&self) -> impl Iterator<Item = Subtree> {
+        self.rows().filter_map(Row::subtree)
+    }
+
+    /// Where the entries of `subtree` lie; none if the checkpoint has no subtree of this name and
+    /// hash. O(log n).
+    pub(crate) fn find(&self, subtree: &Subtree) -> Option<Location> {
+        let at = self.rows.binary_search_by(|&start| {
+            let row = self.row(start);
+            row.map_or(&[][..], Row::prefix).cmp(subtree.prefix())
+        });
+        let row = self.row(*self.rows.get(at.ok()?)?)?;
+        (row.subtree()? == *subtree).then_some(row.location)
+    }
+
+    /// The files in which the buckets lie, by number. The last one is that of the catalogue.
+    pub(crate) fn files(&self) -> &[StoredFile] {
+        &self.files
+    }
+
+    /// Number of the file of a place.
+    pub(crate) fn file_number(&self, location: &Location) -> u64 {
+        self.files
+            .get(location.file)
+            .map_or(self.pointer.file, |file| file.number)
+    }
+
+    pub(super) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        self.rows.iter().filter_map(|&start| self.row(start))
+    }
+
+    /// The subtree of a row and where its entries lie.
+    pub(super) fn get(&self, at: usize) -> Option<(Subtree, Location)> {
+        let row = self.row(*self.rows.get(at)?)?;
+        Some((row.subtree()?, row.location))
+    }
+
+    fn row(&self, start: u32) -> Option<Row<'_>> {
+        Row::decode(&mut Reader::new(self.bytes.get(start as usize..)?))
+    }
+
+    /// Reads the catalogue's bytes again and compares them with its hash.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError::Io`] or [`CheckpointError::Damaged`].
+    pub(super) fn reread(&self) -> Result<(), CheckpointError> {
+        self.files
+            .last()
+            .map_or(Ok(()), |own| read(&*own.source, &self.pointer).map(drop))
+    }
+
+    fn damaged(&self, damage: Damage) -> CheckpointError {
+        CheckpointError::Damaged {
+            file: self.pointer.file,
+            offset: self.pointer.catalogue_at,
+            damage,
+        }
+    }
+}
+
+/// Reads the catalogue from its file, whose length was checked, and checks its hash.
+fn read(source: &dyn Source, pointer: &Pointer) -> Result<Vec<u8>, CheckpointError> {
+    let damaged = |damage| CheckpointError::Damaged {
+        file: pointer.file,
+        offset: pointer.catalogue_at,
+        damage,
+    };
+    let len = usize::try_from(pointer.catalogue_len);
+    let len = len.map_err(|_| damaged(Damage::Catalogue { at: 0 }))?;
+    let mut bytes = vec![0; len];
+    source
+        .read_at(pointer.catalogue_at, &mut bytes)
+        .map_err(CheckpointError::io(pointer.file))?;
+    let (expected, computed) = (pointer.catalogue_hash, hash(&bytes));
+    if computed == expected {
+        Ok(bytes)
+    } else {
+        Err(damaged(Damage::CatalogueHash { expected, computed }))
+    }
+}
+
+/// The hash of a catalogue.
+pub(super) fn hash(catalogue: &[u8]) -> Hash {
+    Hash::from_bytes(blake3::derive_key(
+        "reality-db checkpoint catalogue v1",
+        catalogue,
+    ))
+}

@@ -1,0 +1,236 @@
+//! Verifying buckets: what lies on disk against the hashes of the tree.
+
+use std::{
+    io::ErrorKind,
+    ops::{ControlFlow, Range},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use merkle_core::{Batch, Map, PartialMap, Subtree};
+
+use super::{
+    bucket::Bucket,
+    catalogue::Catalogue,
+    error::{CheckpointError, Damage},
+    file, load,
+    row::Location,
+};
+use crate::Profile;
+
+/// Buckets that are verified together: with their few thousand entries many hashes are computed at a
+/// time, and they stay in the cache.
+const BUCKETS_TOGETHER: usize = 64;
+
+/// Bytes of buckets that are verified together, unless a single one is larger.
+const BYTES_TOGETHER: usize = 1 << 20;
+
+/// What the verification of a checkpoint found.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct CheckpointReport {
+    /// Buckets that were looked at.
+    pub buckets: usize,
+    /// Buckets of the checkpoint.
+    pub buckets_total: usize,
+    /// Entries of the buckets that are as they should be.
+    pub entries: u64,
+    /// What is not as it should be, in key order, the files themselves first.
+    pub bad: Vec<BadPart>,
+}
+
+/// A part of a checkpoint file that is not as it should be.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BadPart {
+    /// Number of the file.
+    pub file: u64,
+    /// Where the part starts, in bytes.
+    pub offset: u64,
+    /// Its length in bytes.
+    pub len: u64,
+    /// The subtree whose entries lie there; none if it is the catalogue or the start of a file.
+    pub subtree: Option<Subtree>,
+    /// What is wrong.
+    pub damage: Damage,
+}
+
+/// How far a verification is: buckets looked at, and buckets of the checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerifyProgress {
+    /// Buckets that were looked at.
+    pub buckets: usize,
+    /// Buckets of the checkpoint.
+    pub buckets_total: usize,
+}
+
+impl Catalogue {
+    /// Reads all that belongs to the checkpoint from disk and holds it against the tree's hashes.
+    ///
+    /// Works on `threads` threads, the caller's among them. Calls `progress` from all of them, after
+    /// every few dozen buckets; it may wait, and end the verification, whose report then covers what
+    /// was looked at. Bytes that belong to no bucket are not read: nothing ever reads them.
+    pub(crate) fn verify(
+        &self,
+        profile: Profile,
+        threads: usize,
+        progress: &(dyn Fn(VerifyProgress) -> ControlFlow<()> + Sync),
+    ) -> CheckpointReport {
+        let next = AtomicUsize::new(0);
+        let done = AtomicUsize::new(0);
+        let found = Mutex::new((0, Vec::new()));
+        let work = || {
+            let mut start = next.fetch_add(BUCKETS_TOGETHER, Ordering::Relaxed);
+            while start < self.len() {
+                let rows = start..self.len().min(start + BUCKETS_TOGETHER);
+                let count = rows.len();
+                let (entries, mut bad) = self.verify_rows(profile, rows);
+                {
+                    let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                    found.0 += entries;
+                    found.1.append(&mut bad);
+                }
+                let so_far = VerifyProgress {
+                    buckets: done.fetch_add(count, Ordering::Relaxed) + count,
+                    buckets_total: self.len(),
+                };
+                if progress(so_far).is_break() {
+                    next.store(self.len(), Ordering::Relaxed);
+                    return;
+                }
+                start = next.fetch_add(BUCKETS_TOGETHER, Ordering::Relaxed);
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(work);
+            }
+            work();
+        });
+        let (entries, mut buckets) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        buckets.sort_by(|(a, _), (b, _): &(usize, BadPart)| a.cmp(b));
+        let mut bad = self.verify_files();
+        bad.extend(buckets.into_iter().map(|(_, bad)| bad));
+        CheckpointReport {
+            buckets: done.into_inner(),
+            buckets_total: self.len(),
+            entries,
+            bad,
+        }
+    }
+
+    /// Verifies the starts of the files and the catalogue as it lies on disk.
+    fn verify_files(&self) -> Vec<BadPart> {
+        let mut bad = Vec::new();
+        for stored in self.files() {
+            let checked = file::check_header(&*stored.source, stored.number);
+            bad.extend(checked.err().map(|error| BadPart {
+                file: stored.number,
+                offset: 0,
+                len: file::HEADER_LEN,
+                subtree: None,
+                damage: damage(error),
+            }));
+        }
+        bad.extend(self.reread().err().map(|error| BadPart {
+            file: self.pointer().file,
+            offset: self.pointer().catalogue_at,
+            len: self.pointer().catalogue_len,
+            subtree: None,
+            damage: damage(error),
+        }));
+        bad
+    }
+
+    /// Verifies some buckets. Answers with the entries of the good ones, and the bad ones by row.
+    fn verify_rows(&self, profile: Profile, rows: Range<usize>) -> (u64, Vec<(usize, BadPart)>) {
+        let parts: Vec<(Subtree, Location)> = rows.clone().filter_map(|at| self.get(at)).collect();
+        let (mut entries, mut bad, mut start) = (0, Vec::new(), 0);
+        while start < parts.len() {
+            let (mut end, mut bytes) = (start, 0_usize);
+            while end < parts.len() && (end == start || bytes < BYTES_TOGETHER) {
+                bytes = bytes.saturating_add(parts[end].1.len);
+                end += 1;
+            }
+            let verdicts = self.verify_parts(profile, &parts[start..end]);
+            for ((at, (subtree, location)), verdict) in
+                (start..).zip(&parts[start..end]).zip(verdicts)
+            {
+                match verdict {
+                    Ok(()) => entries += location.entries,
+                    Err(damage) => {
+                        let part = BadPart {
+                            file: self.file_number(location),
+                            offset: location.offset,
+                            len: location.len as u64,
+                            subtree: Some(subtree.clone()),
+                            damage,
+                        };
+                        bad.push((rows.start + at, part));
+                    }
+                }
+            }
+            start = end;
+        }
+        (entries, bad)
+    }
+
+    fn verify_parts(
+        &self,
+        profile: Profile,
+        parts: &[(Subtree, Location)],
+    ) -> Vec<Result<(), Damage>> {
+        let locations: Vec<Location> = parts.iter().map(|(_, location)| *location).collect();
+        let mut buckets: Vec<Result<Bucket, Damage>> = Vec::with_capacity(parts.len());
+        for run in load::runs(&locations) {
+            match self.read(&locations[run.clone()]) {
+                Ok(read) => buckets.extend(read.into_iter().map(Ok)),
+                // One of them is the cause: ask for each.
+                Err(_) => buckets.extend(locations[run].iter().map(|location| {
+                    let read = self.read(std::slice::from_ref(location)).map_err(damage);
+                    read.and_then(|mut read| read.pop().ok_or(Damage::Hash))
+                })),
+            }
+        }
+        let subtrees = parts.iter().map(|(subtree, _)| subtree);
+        verify_buckets(profile, subtrees.zip(buckets).collect())
+    }
+}
+
+/// Holds buckets against their subtrees, which are in key order.
+///
+/// The entries of all of them make one map. Subtrees do not overlap and each entry belongs to the
+/// subtree of its bucket, so the map has a node for each subtree, and no bad bucket changes the node
+/// of a good one.
+pub(super) fn verify_buckets(
+    profile: Profile,
+    buckets: Vec<(&Subtree, Result<Bucket, Damage>)>,
+) -> Vec<Result<(), Damage>> {
+    let mut batch = Batch::new();
+    let decoded: Vec<Result<(), Damage>> = (buckets.iter())
+        .map(|(subtree, bucket)| {
+            let bucket = bucket.as_ref().map_err(|damage| *damage)?;
+            bucket.decode(|key, value| subtree.contains(key) && batch.put(key, value).is_ok())
+        })
+        .collect();
+    let mut map = Map::with_hasher(profile);
+    map.update(&batch);
+    let map = PartialMap::from(map);
+    let verdicts = buckets.iter().zip(decoded).map(|((subtree, _), decoded)| {
+        decoded?;
+        map.entries(subtree).map(drop).ok_or(Damage::Hash)
+    });
+    verdicts.collect()
+}
+
+/// What an error says of the part that met it.
+fn damage(error: CheckpointError) -> Damage {
+    match error {
+        CheckpointError::Damaged { damage, .. } => damage,
+        CheckpointError::Io { source, .. } => Damage::Unreadable(source.kind()),
+        _ => Damage::Unreadable(ErrorKind::Other),
+    }
+}
