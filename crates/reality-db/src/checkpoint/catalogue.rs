@@ -91,9 +91,7 @@ impl Catalogue {
         for _ in 0..rows {
             let at = self.bytes.len() - reader.rest().len();
             let row = Row::decode(&mut reader).filter(|row| {
-                let follows = last
-                    .replace(row.prefix())
-                    .is_none_or(|last| last < row.prefix());
+                let follows = last.replace(row.prefix()).is_none_or(|last| last < row.prefix());
                 follows && row.subtree().is_some() && self.holds(&row.location)
             });
             let (Some(row), Ok(start)) = (row, u32::try_from(at)) else {
@@ -105,13 +103,8 @@ impl Catalogue {
             let live = &mut live_bytes[row.location.file];
             *live = live.saturating_add(row.location.len as u64);
         }
-        let live_sum = live_bytes
-            .iter()
-            .fold(0_u64, |sum, live| sum.saturating_add(*live));
-        if !reader.is_empty()
-            || entries != self.pointer.entries
-            || live_sum != self.pointer.live_bytes
-        {
+        let live_sum = live_bytes.iter().fold(0_u64, |sum, live| sum.saturating_add(*live));
+        if !reader.is_empty() || entries != self.pointer.entries || live_sum != self.pointer.live_bytes {
             return Err(self.damaged(Damage::Sums));
         }
         for (file, live) in self.files.iter_mut().zip(live_bytes) {
@@ -143,10 +136,7 @@ impl Catalogue {
     /// # Errors
     ///
     /// [`CheckpointError::Damaged`], if the subtrees do not make up the root.
-    pub(crate) fn assemble(
-        &self,
-        profile: Profile,
-    ) -> Result<PartialMap<Profile>, CheckpointError> {
+    pub(crate) fn assemble(&self, profile: Profile) -> Result<PartialMap<Profile>, CheckpointError> {
         let subtrees: Vec<Subtree> = self.subtrees().collect();
         PartialMap::assemble(profile, self.pointer.root, &subtrees)
             .map_err(|_| self.damaged(Damage::Root))
@@ -173,6 +163,26 @@ impl Catalogue {
         (row.subtree()? == *subtree).then_some(row.location)
     }
 
+    /// First bytes of the subtree that comes `subtrees` after `key`; none if there are fewer.
+    pub(crate) fn boundary_after(&self, key: &[u8], subtrees: usize) -> Option<&[u8]> {
+        let after = self.rows.partition_point(|&start| {
+            let row = self.row(start);
+            row.map_or(&[][..], Row::prefix) <= key
+        });
+        let row = self.row(*self.rows.get(after.checked_add(subtrees)?)?)?;
+        Some(row.prefix())
+    }
+
+    /// What it means that the entries of `subtree` are not those that were written.
+    pub(crate) fn bucket_damage(&self, subtree: &Subtree) -> crate::Damage {
+        let location = self.find(subtree);
+        crate::Damage::Bucket {
+            file: location.map_or(self.pointer.file, |location| self.file_number(&location)),
+            offset: location.map_or(0, |location| location.offset),
+            prefix: subtree.prefix().to_vec(),
+        }
+    }
+
     /// The files in which the buckets lie, by number. The last one is that of the catalogue.
     pub(crate) fn files(&self) -> &[StoredFile] {
         &self.files
@@ -180,9 +190,7 @@ impl Catalogue {
 
     /// Number of the file of a place.
     pub(crate) fn file_number(&self, location: &Location) -> u64 {
-        self.files
-            .get(location.file)
-            .map_or(self.pointer.file, |file| file.number)
+        self.files.get(location.file).map_or(self.pointer.file, |file| file.number)
     }
 
     pub(super) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
@@ -190,7 +198,7 @@ impl Catalogue {
     }
 
     /// The subtree of a row and where its entries lie.
-    pub(super) fn get(&self, at: usize) -> Option<(Subtree, Location)> {
+    pub(crate) fn get(&self, at: usize) -> Option<(Subtree, Location)> {
         let row = self.row(*self.rows.get(at)?)?;
         Some((row.subtree()?, row.location))
     }
@@ -205,9 +213,7 @@ impl Catalogue {
     ///
     /// [`CheckpointError::Io`] or [`CheckpointError::Damaged`].
     pub(super) fn reread(&self) -> Result<(), CheckpointError> {
-        self.files
-            .last()
-            .map_or(Ok(()), |own| read(&*own.source, &self.pointer).map(drop))
+        self.files.last().map_or(Ok(()), |own| read(&*own.source, &self.pointer).map(drop))
     }
 
     fn damaged(&self, damage: Damage) -> CheckpointError {
@@ -242,8 +248,5 @@ fn read(source: &dyn Source, pointer: &Pointer) -> Result<Vec<u8>, CheckpointErr
 
 /// The hash of a catalogue.
 pub(super) fn hash(catalogue: &[u8]) -> Hash {
-    Hash::from_bytes(blake3::derive_key(
-        "reality-db checkpoint catalogue v1",
-        catalogue,
-    ))
+    Hash::from_bytes(blake3::derive_key("reality-db checkpoint catalogue v1", catalogue))
 }

@@ -25,6 +25,8 @@ pub(crate) struct Pointer {
     pub(crate) catalogue_hash: Hash,
     /// Bytes of all buckets that the catalogue names, in whatever file they are.
     pub(crate) live_bytes: u64,
+    /// Bytes of all journal records up to the version.
+    pub(crate) journal_bytes: u64,
 }
 
 /// Bytes that are no pointer.
@@ -52,7 +54,7 @@ impl Pointer {
     /// Length of an encoded pointer, in bytes.
     pub(crate) const LEN: usize = Self::BODY + Hash::LEN;
 
-    const BODY: usize = 1 + 6 * 8 + 3 * Hash::LEN;
+    const BODY: usize = 1 + 7 * 8 + 3 * Hash::LEN;
 
     /// Bytes of the file that was written for this checkpoint.
     pub(crate) fn file_bytes(&self) -> u64 {
@@ -73,6 +75,7 @@ impl Pointer {
             self.catalogue_at,
             self.catalogue_len,
             self.live_bytes,
+            self.journal_bytes,
         ];
         bytes.extend(numbers.into_iter().flat_map(u64::to_be_bytes));
         bytes.extend_from_slice(&check(&bytes));
@@ -105,6 +108,7 @@ impl Pointer {
             catalogue_len: reader.u64()?,
             catalogue_hash: Hash::from_bytes(catalogue_hash),
             live_bytes: reader.u64()?,
+            journal_bytes: reader.u64()?,
         })
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct NewCheckpoint<'c> {
     pub(crate) record: Hash,
     /// Number of entries of the tree.
     pub(crate) entries: u64,
+    /// Bytes of all journal records up to the version.
+    pub(crate) journal_bytes: u64,
     /// How the tree hashes.
     pub(crate) profile: Profile,
     /// The tree. What is not in memory of it is in `previous`.
@@ -84,8 +86,9 @@ impl NewCheckpoint<'_> {
         let subtrees = self.map.subtrees();
         output.progress.subtrees_total = subtrees.len();
         output.pause()?;
-        let reuse =
-            (self.previous).map_or_else(Reuse::default, |previous| Reuse::of(&subtrees, previous));
+        let reuse = (self.previous).map_or_else(Reuse::default, |previous| {
+            Reuse::of(&subtrees, previous)
+        });
         let mut rows = Vec::new();
         let (mut entries, mut live_bytes) = (0, 0);
         for (at, subtree) in subtrees.iter().enumerate() {
@@ -131,6 +134,7 @@ impl NewCheckpoint<'_> {
             catalogue_len: catalogue.len() as u64,
             catalogue_hash: catalogue::hash(&catalogue),
             live_bytes,
+            journal_bytes: self.journal_bytes,
         })
     }
 
@@ -157,12 +161,7 @@ impl NewCheckpoint<'_> {
         };
         let len = usize::try_from(output.end() - offset);
         let len = len.map_err(|_| CheckpointError::TooLarge { subtrees: 1 })?;
-        Ok(Location {
-            file,
-            offset,
-            len,
-            entries,
-        })
+        Ok(Location { file, offset, len, entries })
     }
 
     /// Reads entries that are to be written again. Damage is not copied.
@@ -180,10 +179,7 @@ impl NewCheckpoint<'_> {
         let bucket = previous.read(std::slice::from_ref(location))?.pop();
         let bucket = bucket.ok_or_else(|| damaged(Damage::Hash))?;
         let verdicts = verify_buckets(self.profile, vec![(subtree, Ok(bucket.clone()))]);
-        verdicts
-            .into_iter()
-            .collect::<Result<(), Damage>>()
-            .map_err(damaged)?;
+        verdicts.into_iter().collect::<Result<(), Damage>>().map_err(damaged)?;
         Ok(bucket)
     }
 }
