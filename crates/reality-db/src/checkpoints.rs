@@ -25,9 +25,6 @@ const POINTERS_MAX: usize = 1 << 16;
 /// Checkpoints that are kept whatever else: the newest, and one in case it turns out bad.
 const POINTERS_MIN: usize = 2;
 
-/// Subtrees looked at under one hold of the head's lock: well under a millisecond.
-const SHRINK_STEPS: usize = 256;
-
 impl RealityDb {
     /// Writes the tree of the newest version to disk now, and prunes what the retention lets go.
     ///
@@ -107,7 +104,19 @@ impl Shared {
 
     /// Lets go of memory above the limit, a little at a time.
     fn shrink(&self) -> Result<(), ReadError> {
-        while self.noticed(state::write(&self.head))?.shrink(SHRINK_STEPS) {}
+        // Once around is enough: what is not on disk yet cannot go.
+        let subtrees = self.noticed(
+            state::read(&self.head)
+                .map(|head| head.catalogue().map_or(0, |catalogue| catalogue.len())),
+        )?;
+        for _ in 0..subtrees.div_ceil(state::SHRINK_STEPS) {
+            if !self
+                .noticed(state::write(&self.head))?
+                .shrink(state::SHRINK_STEPS)
+            {
+                break;
+            }
+        }
         Ok(())
     }
 

@@ -141,14 +141,17 @@ impl RealityDb {
         let mut head = state::write(&self.shared.head)?;
         let before = head.link();
         let mut group = Group::default();
-        let mut outcome = (commits.iter().zip(&batches))
-            .try_for_each(|((changes, options), batch)| group.apply(&mut head, changes, batch, options));
+        let mut outcome =
+            (commits.iter().zip(&batches)).try_for_each(|((changes, options), batch)| {
+                group.apply(&mut head, changes, batch, options)
+            });
         if outcome.is_ok() {
             outcome = writer.persist(&group.records, &head.link());
         }
         if outcome.is_err() {
             group.take_back(&mut head, before)?;
         }
+        head.shrink(state::SHRINK_STEPS);
         drop(head);
         self.shared.notice_commit(&outcome);
         outcome?;

@@ -16,8 +16,7 @@ use crate::storage::Storage;
 use crate::worker::{Signal, Worker};
 use crate::writer::Writer;
 use crate::{
-    Batch, CommitError, Damage, Health, KeyMode, Options, Profile, ReadError, Snapshot,
-    Version,
+    Batch, CommitError, Damage, Health, KeyMode, Options, Profile, ReadError, Snapshot, Version,
 };
 
 /// An open database. Cloning the handle is cheap; all clones share it, in all threads.
@@ -215,7 +214,9 @@ impl Shared {
 
     /// Asks for a checkpoint once enough was committed since the last one.
     pub(crate) fn committed(&self, writer: &Writer) {
-        let before = lock(&self.pointers).last().map_or(0, |last| last.journal_bytes);
+        let before = lock(&self.pointers)
+            .last()
+            .map_or(0, |last| last.journal_bytes);
         if writer.journal_bytes() - before >= self.options.checkpoint_bytes {
             self.signal.ask();
         }

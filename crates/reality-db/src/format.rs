@@ -47,7 +47,10 @@ impl Format {
     pub(crate) fn decode(text: &[u8]) -> Result<Self, OpenError> {
         let damaged = || OpenError::Damaged(Damage::Format);
         let text = std::str::from_utf8(text).map_err(|_| damaged())?;
-        let found = text.lines().next().and_then(|line| line.strip_prefix("reality-db "));
+        let found = text
+            .lines()
+            .next()
+            .and_then(|line| line.strip_prefix("reality-db "));
         match found {
             Some(found) if found != VERSION.to_string() => {
                 return Err(OpenError::UnknownFormat {

@@ -174,11 +174,7 @@ impl RealityDb {
     /// # Errors
     ///
     /// [`CommitError`]; reading the earlier version may meet what [`at`](Self::at) does.
-    pub fn rollback(
-        &self,
-        to: u64,
-        options: &CommitOptions<'_>,
-    ) -> Result<Version, RollbackError> {
+    pub fn rollback(&self, to: u64, options: &CommitOptions<'_>) -> Result<Version, RollbackError> {
         let head = self.version();
         let differences = self.diff(head.number, to)?;
         let mut batch = Batch::with_capacity(differences.len());
@@ -251,14 +247,14 @@ impl RealityDb {
                 &shared.options,
                 pointer.as_ref(),
             )
-                .and_then(|mut state| {
-                    replay(&journal, &mut state, version)?;
-                    Ok(state)
-                });
+            .and_then(|mut state| {
+                replay(&journal, &mut state, version)?;
+                Ok(state)
+            });
             match attempt {
-                Err(Fault::Damage(damage @ (Damage::Checkpoint { .. } | Damage::Bucket { .. })))
-                    if pointer.is_some() =>
-                {
+                Err(Fault::Damage(
+                    damage @ (Damage::Checkpoint { .. } | Damage::Bucket { .. }),
+                )) if pointer.is_some() => {
                     tracing::warn!(%damage, "passed over a checkpoint");
                 }
                 state => return state,
@@ -292,11 +288,16 @@ pub enum RollbackError {
 }
 
 fn key_change(record: &Record<'_>, key: &[u8]) -> Option<KeyChange> {
-    let (_, value) = record.changes.changes().find(|(changed, _)| *changed == key)?;
+    let (_, value) = record
+        .changes
+        .changes()
+        .find(|(changed, _)| *changed == key)?;
     Some(KeyChange {
         version: CommitInfo::of(record).version,
         time_ns: record.header.time_ns,
-        value: value.and_then(merkle_core::Value::bytes).map(<[u8]>::to_vec),
+        value: value
+            .and_then(merkle_core::Value::bytes)
+            .map(<[u8]>::to_vec),
     })
 }
 

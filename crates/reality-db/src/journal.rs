@@ -92,7 +92,11 @@ impl Journal {
 
 impl Link {
     /// Checks that `bytes` are the record that follows, and takes its place.
-    pub(crate) fn follow<'r>(&mut self, version: u64, bytes: &'r [u8]) -> Result<Record<'r>, Damage> {
+    pub(crate) fn follow<'r>(
+        &mut self,
+        version: u64,
+        bytes: &'r [u8],
+    ) -> Result<Record<'r>, Damage> {
         let record = Record::decode(bytes).map_err(|_| Damage::Record { version })?;
         let Header {
             version: number,

@@ -7,10 +7,10 @@ mod commit;
 mod db;
 mod engine;
 mod error;
-mod format;
-mod head;
 #[cfg(test)]
 mod fault;
+mod format;
+mod head;
 mod health;
 mod history;
 mod journal;
@@ -29,7 +29,10 @@ mod volume;
 mod worker;
 mod writer;
 
-pub use checkpoint::{BadPart, CheckpointError, CheckpointProgress, CheckpointReport, Damage as FileDamage, VerifyProgress};
+pub use checkpoint::{
+    BadPart, CheckpointError, CheckpointProgress, CheckpointReport, Damage as FileDamage,
+    VerifyProgress,
+};
 pub use checkpoints::MaintenanceError;
 pub use commit::CommitOptions;
 pub use db::RealityDb;

@@ -92,7 +92,10 @@ impl RealityDb {
     pub fn forget_snapshot(&self, name: &str) -> Result<bool, NameError> {
         let key = key(name)?;
         let mut writer = self.shared.writer()?;
-        let was_there = self.named_snapshots()?.iter().any(|named| named.name == name);
+        let was_there = self
+            .named_snapshots()?
+            .iter()
+            .any(|named| named.name == name);
         if was_there {
             writer.write_small(vec![(key, None)])?;
         }

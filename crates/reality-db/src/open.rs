@@ -69,7 +69,8 @@ impl RealityDb {
             None => Head::create(storage.folder.clone(), &Mark::of(&state.link()))?,
         };
         let begun = (pointers.iter()).find(|pointer| pointer.version == report.checkpoint);
-        let journal_bytes = begun.map_or(0, |pointer| pointer.journal_bytes) + report.replayed_bytes;
+        let journal_bytes =
+            begun.map_or(0, |pointer| pointer.journal_bytes) + report.replayed_bytes;
         let writer = Writer::new(&storage, mark, options.durability, journal_bytes);
         let shared = Shared {
             format,
@@ -159,7 +160,14 @@ fn load(
 ) -> Result<(State, OpenReport, Option<Damage>), Fault> {
     let mut report = OpenReport::default();
     for pointer in pointers.iter().rev() {
-        match load_from(storage, journal, format, options, Some(pointer), &mut report) {
+        match load_from(
+            storage,
+            journal,
+            format,
+            options,
+            Some(pointer),
+            &mut report,
+        ) {
             Err(Fault::Damage(damage @ (Damage::Checkpoint { .. } | Damage::Bucket { .. }))) => {
                 tracing::warn!(%damage, "passed over a checkpoint");
                 report.passed_over.push(damage);
@@ -223,11 +231,7 @@ pub(crate) fn begin(
 }
 
 /// Compares what was found with the mark of what was acknowledged.
-fn check_mark(
-    journal: &Journal,
-    state: &State,
-    mark: &Mark,
-) -> Result<Option<Damage>, Fault> {
+fn check_mark(journal: &Journal, state: &State, mark: &Mark) -> Result<Option<Damage>, Fault> {
     let head = state.link();
     if mark.version > head.version {
         return Ok(Some(Damage::TailLost {

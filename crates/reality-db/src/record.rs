@@ -134,8 +134,7 @@ impl Header {
             CommitKind::Rollback { to } => (2, to),
         };
         let metadata_len = u32::try_from(metadata.len()).unwrap_or(u32::MAX);
-        let mut bytes =
-            Vec::with_capacity(HEADER_LEN + metadata.len() + changes.bytes.len());
+        let mut bytes = Vec::with_capacity(HEADER_LEN + metadata.len() + changes.bytes.len());
         bytes.extend([FORMAT, kind]);
         for number in [argument, self.version, self.previous_version] {
             bytes.extend(number.to_be_bytes());

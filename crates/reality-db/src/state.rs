@@ -85,7 +85,11 @@ impl State {
     }
 
     /// Takes `newer`, which was written of this state or an earlier one with the same catalogue.
-    pub(crate) fn take_catalogue(&mut self, before: Option<&Arc<Catalogue>>, newer: &Arc<Catalogue>) {
+    pub(crate) fn take_catalogue(
+        &mut self,
+        before: Option<&Arc<Catalogue>>,
+        newer: &Arc<Catalogue>,
+    ) {
         let same = match (&self.catalogue, before) {
             (Some(ours), Some(before)) => Arc::ptr_eq(ours, before),
             (ours, before) => ours.is_none() && before.is_none(),
@@ -98,7 +102,7 @@ impl State {
     }
 
     /// Lets go of entries that are on disk until no more are in memory than may be, or `steps`
-    /// subtrees were looked at. Whether there is more to let go.
+    /// subtrees were looked at. Whether there may be more to let go.
     pub(crate) fn shrink(&mut self, steps: usize) -> bool {
         let Some(catalogue) = self.catalogue.clone() else {
             return false;
@@ -120,7 +124,10 @@ impl State {
 
     /// Lets go of a subtree that was loaded a moment ago.
     pub(crate) fn evict(&mut self, subtree: &Subtree) {
-        if let Some(location) = self.catalogue.as_ref().and_then(|known| known.find(subtree))
+        if let Some(location) = self
+            .catalogue
+            .as_ref()
+            .and_then(|known| known.find(subtree))
             && self.map.evict(subtree)
         {
             self.memory.outside_bytes += location.len as u64;
@@ -134,7 +141,11 @@ impl State {
     ) -> Result<T, Fault> {
         loop {
             let missing = match ask(&self.map) {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    // Not before: an answer may need more at a time than the limit allows.
+                    self.shrink(SHRINK_STEPS);
+                    return Ok(answer);
+                }
                 Err(missing) => missing,
             };
             self.supply(&missing)?;
@@ -208,7 +219,9 @@ impl State {
 
     fn supply(&mut self, missing: &Missing) -> Result<(), Fault> {
         let catalogue = self.catalogue.clone().ok_or_else(nowhere)?;
-        for (subtree, bucket) in (missing.subtrees.iter()).zip(catalogue.load_all(&missing.subtrees)?) {
+        for (subtree, bucket) in
+            (missing.subtrees.iter()).zip(catalogue.load_all(&missing.subtrees)?)
+        {
             let entries = bucket.batch().ok();
             let supplied = entries.is_some_and(|batch| self.map.supply(subtree, &batch).is_ok());
             if !supplied {
@@ -217,7 +230,6 @@ impl State {
             let bytes = bucket.bytes().len() as u64;
             self.memory.outside_bytes = self.memory.outside_bytes.saturating_sub(bytes);
         }
-        self.shrink(2 * missing.subtrees.len());
         Ok(())
     }
 }
@@ -257,7 +269,11 @@ pub(crate) fn get(state: &RwLock<State>, key: &[u8]) -> Result<Option<Vec<u8>>, 
     let mut state = write(state)?;
     loop {
         let missing = match state.map.get(key) {
-            Ok(found) => return Ok(value(found)),
+            Ok(found) => {
+                let found = value(found);
+                state.shrink(SHRINK_STEPS);
+                return Ok(found);
+            }
             Err(missing) => missing,
         };
         state.supply(&missing)?;
@@ -292,6 +308,10 @@ pub(crate) fn write(state: &RwLock<State>) -> Result<RwLockWriteGuard<'_, State>
 fn poisoned<G>(_: PoisonError<G>) -> Fault {
     EngineError::Broken("an earlier operation on this handle panicked".to_owned()).into()
 }
+
+/// Subtrees that are looked at to be let go after an operation that loaded some: well under a
+/// millisecond.
+pub(crate) const SHRINK_STEPS: usize = 256;
 
 /// Changes from which on two threads are faster than one, their start included.
 const CHANGES_WORTH_A_THREAD: usize = 512;

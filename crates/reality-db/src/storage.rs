@@ -95,7 +95,10 @@ impl Engine for Reopen {
 
 impl Storage {
     /// Opens the storage of the folder `path`, and reads which format is there, if one is.
-    pub(crate) fn open(path: &Path, options: &Options) -> Result<(Self, Option<Format>), OpenError> {
+    pub(crate) fn open(
+        path: &Path,
+        options: &Options,
+    ) -> Result<(Self, Option<Format>), OpenError> {
         if options.backend == Some(Backend::Memory) {
             return Ok((Self::in_memory()?, None));
         }
@@ -156,9 +159,9 @@ fn opener(backend: Backend, path: PathBuf) -> OpenEngine {
             )?))
         }),
         #[cfg(feature = "rocksdb")]
-        Backend::RocksDb => Box::new(move || {
-            Ok(Box::new(crate::engine::rocksdb::RocksEngine::open(&path)?))
-        }),
+        Backend::RocksDb => {
+            Box::new(move || Ok(Box::new(crate::engine::rocksdb::RocksEngine::open(&path)?)))
+        }
         Backend::Memory => {
             let engine = MemoryEngine::default();
             Box::new(move || Ok(Box::new(engine.clone())))

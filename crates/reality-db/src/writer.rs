@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::engine::{End, Engine, EngineBatch, EngineError};
 use crate::error::Fault;
-use crate::journal::{Journal, Link};
 use crate::head::{Head, Mark};
+use crate::journal::{Journal, Link};
 use crate::options::Durability;
-use crate::state::State;
+use crate::state::{SHRINK_STEPS, State};
 use crate::storage::{Reopen, Storage};
 use crate::{CommitError, Damage};
 
@@ -150,6 +150,7 @@ pub(crate) fn replay(journal: &Journal, state: &mut State, last: u64) -> Result<
             .into());
         }
         state.set_link(link);
+        state.shrink(SHRINK_STEPS);
     }
     Ok(bytes)
 }

@@ -42,9 +42,9 @@ impl Scan {
         let boundary = (catalogue.as_ref())
             .and_then(|catalogue| catalogue.boundary_after(start, SUBTREES_TOGETHER))
             .filter(|key| match &self.to {
-            Bound::Included(to) | Bound::Excluded(to) => *key < &to[..],
-            Bound::Unbounded => true,
-        });
+                Bound::Included(to) | Bound::Excluded(to) => *key < &to[..],
+                Bound::Unbounded => true,
+            });
         let to = match boundary {
             Some(key) => Bound::Excluded(key),
             None => self.to.as_ref().map(|key| &key[..]),

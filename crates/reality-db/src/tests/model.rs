@@ -10,8 +10,8 @@ use proptest::sample::Index;
 
 use super::stages::Stage;
 use crate::{
-    Backend, CommitError, CommitKind, CommitOptions, KeyMode, NameError, Options, Prepared, Profile,
-    ReadError, RealityDb, Retention, Snapshot,
+    Backend, CommitError, CommitKind, CommitOptions, KeyMode, NameError, Options, Prepared,
+    Profile, ReadError, RealityDb, Retention, Snapshot,
 };
 
 type Content = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -78,7 +78,11 @@ fn options() -> impl Strategy<Value = Options> {
     let profile = prop_oneof![Just(Profile::Sha256), Just(Profile::Blake3)];
     (retention, cache_bytes, profile, any::<bool>()).prop_map(
         |(retention, cache_bytes, profile, hashed)| {
-            let keys = if hashed { KeyMode::Hashed } else { KeyMode::Ordered };
+            let keys = if hashed {
+                KeyMode::Hashed
+            } else {
+                KeyMode::Ordered
+            };
             Options::new()
                 .retention(retention)
                 .cache_bytes(cache_bytes)
@@ -95,6 +99,8 @@ struct Run<'s> {
     db: RealityDb,
     /// Each version with its content.
     versions: Vec<(u64, Content)>,
+    /// When each version was committed.
+    times: BTreeMap<u64, u64>,
     /// Named snapshots.
     named: BTreeMap<String, u64>,
     /// Snapshots that are held, with what they must show for ever.
@@ -130,6 +136,7 @@ impl<'s> Run<'s> {
             options: options.clone(),
             db: stage.open(options).unwrap(),
             versions: vec![(0, Content::new())],
+            times: BTreeMap::from([(0, 0)]),
             named: BTreeMap::new(),
             held: Vec::new(),
         }
@@ -147,7 +154,13 @@ impl<'s> Run<'s> {
 
     fn push(&mut self, number: u64, changes: &Changes) {
         let content = apply(&self.head().1, changes);
+        self.push_content(number, content);
+    }
+
+    fn push_content(&mut self, number: u64, content: Content) {
         self.versions.push((number, content));
+        self.times
+            .insert(number, self.db.info(number).unwrap().time_ns);
     }
 
     fn step(&mut self, step: &Step) {
@@ -158,7 +171,10 @@ impl<'s> Run<'s> {
             }
             Step::CommitGroup(group) => {
                 let batches: Vec<_> = group.iter().map(batch).collect();
-                let commits: Vec<_> = batches.iter().map(|batch| (batch, self.commit_options())).collect();
+                let commits: Vec<_> = batches
+                    .iter()
+                    .map(|batch| (batch, self.commit_options()))
+                    .collect();
                 let versions = self.db.commit_all(&commits).unwrap();
                 assert_eq!(versions.len(), group.len());
                 for (version, changes) in versions.iter().zip(group) {
@@ -177,7 +193,9 @@ impl<'s> Run<'s> {
                 }
             }
             Step::CommitElsewhere(changes) => {
-                let options = self.commit_options().expect_root(merkle_core::Hash::from_bytes([9; 32]));
+                let options = self
+                    .commit_options()
+                    .expect_root(merkle_core::Hash::from_bytes([9; 32]));
                 let error = self.db.commit_with(&batch(changes), &options).unwrap_err();
                 assert!(matches!(error, CommitError::RootChanged { .. }));
             }
@@ -222,8 +240,11 @@ impl<'s> Run<'s> {
             Step::Rollback(version) => {
                 let (number, content) = self.versions[version.index(self.versions.len())].clone();
                 let next = self.db.rollback(number, &self.commit_options()).unwrap();
-                assert_eq!(self.db.info(next.number).unwrap().kind, CommitKind::Rollback { to: number });
-                self.versions.push((next.number, content));
+                assert_eq!(
+                    self.db.info(next.number).unwrap().kind,
+                    CommitKind::Rollback { to: number }
+                );
+                self.push_content(next.number, content);
             }
             Step::ReadAt(version) => {
                 let (number, content) = &self.versions[version.index(self.versions.len())];
@@ -232,7 +253,8 @@ impl<'s> Run<'s> {
                 self.check(&snapshot, content);
             }
             Step::Diff(first, second) => {
-                let [first, second] = [first, second].map(|at| &self.versions[at.index(self.versions.len())]);
+                let [first, second] =
+                    [first, second].map(|at| &self.versions[at.index(self.versions.len())]);
                 self.diff(first, second);
             }
         }
@@ -240,7 +262,11 @@ impl<'s> Run<'s> {
 
     /// A handle to put in the place of one that is closed before the next is opened.
     fn stage_spare(&self) -> RealityDb {
-        RealityDb::open("nowhere", &Options::new().backend(Backend::Memory).background(false)).unwrap()
+        RealityDb::open(
+            "nowhere",
+            &Options::new().backend(Backend::Memory).background(false),
+        )
+        .unwrap()
     }
 
     fn prepare(&mut self, first: &Changes, second: &Changes, commit: bool) {
@@ -254,10 +280,16 @@ impl<'s> Run<'s> {
             assert_eq!(stacked.get(key).unwrap(), last.1, "{value:?}");
         }
         if commit {
-            let version = self.db.commit_prepared(&prepared, &self.commit_options()).unwrap();
+            let version = self
+                .db
+                .commit_prepared(&prepared, &self.commit_options())
+                .unwrap();
             assert_eq!(version.root, prepared.root());
             self.push(version.number, first);
-            let version = self.db.commit_prepared(&stacked, &self.commit_options()).unwrap();
+            let version = self
+                .db
+                .commit_prepared(&stacked, &self.commit_options())
+                .unwrap();
             assert_eq!(version.root, stacked.root());
             self.push(version.number, second);
         } else if prepared.root() != before.root {
@@ -272,10 +304,15 @@ impl<'s> Run<'s> {
         let must_stay = match self.options.retention {
             Retention::All => 0,
             Retention::Last(versions) => self.head().0.saturating_sub(versions.saturating_sub(1)),
-            Retention::Since(time_ns) => time_ns.min(self.head().0),
-            };
+            Retention::Since(time_ns) => (self.times.iter())
+                .find(|(_, time)| **time >= time_ns)
+                .map_or(self.head().0, |(number, _)| *number),
+        };
         let must_stay = self.named.values().copied().fold(must_stay, u64::min);
-        assert!(oldest <= must_stay, "{oldest} is the oldest, {must_stay} must stay");
+        assert!(
+            oldest <= must_stay,
+            "{oldest} is the oldest, {must_stay} must stay"
+        );
         if let Some(pruned) = oldest.checked_sub(1) {
             let error = self.db.at(pruned).err().unwrap();
             assert!(matches!(error, ReadError::Pruned { .. }), "{error}");
@@ -287,13 +324,23 @@ impl<'s> Run<'s> {
         let differences = self.db.diff(first.0, second.0).unwrap();
         let keys: std::collections::BTreeSet<_> = first.1.keys().chain(second.1.keys()).collect();
         let mut expected: Vec<_> = (keys.into_iter())
-            .map(|key| (self.db.tree_key(key).unwrap(), first.1.get(key), second.1.get(key)))
+            .map(|key| {
+                (
+                    self.db.tree_key(key).unwrap(),
+                    first.1.get(key),
+                    second.1.get(key),
+                )
+            })
             .filter(|(_, before, after)| before != after)
             .collect();
         expected.sort();
         let found: Vec<_> = (differences.iter())
             .map(|difference| {
-                (difference.key.clone(), difference.before.as_ref(), difference.after.as_ref())
+                (
+                    difference.key.clone(),
+                    difference.before.as_ref(),
+                    difference.after.as_ref(),
+                )
             })
             .collect();
         assert_eq!(found, expected);
@@ -328,9 +375,21 @@ impl<'s> Run<'s> {
         }
         let proof = snapshot.prove_query(&Query::new().range(..)).unwrap();
         let view = proof.verify(&profile, &root).unwrap();
-        assert!(view.range(..).unwrap().map(|(key, _)| key).eq(tree.keys().map(Vec::as_slice)));
+        assert!(
+            view.range(..)
+                .unwrap()
+                .map(|(key, _)| key)
+                .eq(tree.keys().map(Vec::as_slice))
+        );
         let proof = snapshot.prove_update(&whole).unwrap();
-        assert_eq!(proof.verify(&profile, &root).unwrap().apply(&whole).unwrap(), root);
+        assert_eq!(
+            proof
+                .verify(&profile, &root)
+                .unwrap()
+                .apply(&whole)
+                .unwrap(),
+            root
+        );
         if self.db.key_mode() == KeyMode::Hashed {
             assert!(matches!(snapshot.iter().err(), Some(ReadError::NoKeyOrder)));
             return;
@@ -356,7 +415,11 @@ impl<'s> Run<'s> {
         let oldest = self.versions[0].0;
         let infos = self.db.infos(oldest..=u64::MAX).unwrap();
         let numbers: Vec<_> = infos.map(|info| info.unwrap().version.number).collect();
-        assert!(numbers.iter().eq(self.versions.iter().map(|(number, _)| number)));
+        assert!(
+            numbers
+                .iter()
+                .eq(self.versions.iter().map(|(number, _)| number))
+        );
         if let Some(key) = content.keys().next() {
             let history = self.db.key_history(key, oldest..=u64::MAX).unwrap();
             let last = history.last().map(|change| change.unwrap().value);

@@ -50,9 +50,7 @@ impl Stage {
             } => {
                 let engine = engine.clone();
                 let storage = Storage {
-                    engine: Arc::new(Reopen::new(Box::new(move || {
-                        Ok(Box::new(engine.clone()))
-                    }))?),
+                    engine: Arc::new(Reopen::new(Box::new(move || Ok(Box::new(engine.clone()))))?),
                     folder: Arc::new(folder.clone()),
                     checkpoints: Arc::new(checkpoints.clone()),
                     _lock: None,
