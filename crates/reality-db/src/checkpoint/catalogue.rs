@@ -91,7 +91,9 @@ impl Catalogue {
         for _ in 0..rows {
             let at = self.bytes.len() - reader.rest().len();
             let row = Row::decode(&mut reader).filter(|row| {
-                let follows = last.replace(row.prefix()).is_none_or(|last| last < row.prefix());
+                let follows = last
+                    .replace(row.prefix())
+                    .is_none_or(|last| last < row.prefix());
                 follows && row.subtree().is_some() && self.holds(&row.location)
             });
             let (Some(row), Ok(start)) = (row, u32::try_from(at)) else {
@@ -103,8 +105,13 @@ impl Catalogue {
             let live = &mut live_bytes[row.location.file];
             *live = live.saturating_add(row.location.len as u64);
         }
-        let live_sum = live_bytes.iter().fold(0_u64, |sum, live| sum.saturating_add(*live));
-        if !reader.is_empty() || entries != self.pointer.entries || live_sum != self.pointer.live_bytes {
+        let live_sum = live_bytes
+            .iter()
+            .fold(0_u64, |sum, live| sum.saturating_add(*live));
+        if !reader.is_empty()
+            || entries != self.pointer.entries
+            || live_sum != self.pointer.live_bytes
+        {
             return Err(self.damaged(Damage::Sums));
         }
         for (file, live) in self.files.iter_mut().zip(live_bytes) {
@@ -136,7 +143,10 @@ impl Catalogue {
     /// # Errors
     ///
     /// [`CheckpointError::Damaged`], if the subtrees do not make up the root.
-    pub(crate) fn assemble(&self, profile: Profile) -> Result<PartialMap<Profile>, CheckpointError> {
+    pub(crate) fn assemble(
+        &self,
+        profile: Profile,
+    ) -> Result<PartialMap<Profile>, CheckpointError> {
         let subtrees: Vec<Subtree> = self.subtrees().collect();
         PartialMap::assemble(profile, self.pointer.root, &subtrees)
             .map_err(|_| self.damaged(Damage::Root))
@@ -190,7 +200,9 @@ impl Catalogue {
 
     /// Number of the file of a place.
     pub(crate) fn file_number(&self, location: &Location) -> u64 {
-        self.files.get(location.file).map_or(self.pointer.file, |file| file.number)
+        self.files
+            .get(location.file)
+            .map_or(self.pointer.file, |file| file.number)
     }
 
     pub(super) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
@@ -213,7 +225,9 @@ impl Catalogue {
     ///
     /// [`CheckpointError::Io`] or [`CheckpointError::Damaged`].
     pub(super) fn reread(&self) -> Result<(), CheckpointError> {
-        self.files.last().map_or(Ok(()), |own| read(&*own.source, &self.pointer).map(drop))
+        self.files
+            .last()
+            .map_or(Ok(()), |own| read(&*own.source, &self.pointer).map(drop))
     }
 
     fn damaged(&self, damage: Damage) -> CheckpointError {
@@ -248,5 +262,8 @@ fn read(source: &dyn Source, pointer: &Pointer) -> Result<Vec<u8>, CheckpointErr
 
 /// The hash of a catalogue.
 pub(super) fn hash(catalogue: &[u8]) -> Hash {
-    Hash::from_bytes(blake3::derive_key("reality-db checkpoint catalogue v1", catalogue))
+    Hash::from_bytes(blake3::derive_key(
+        "reality-db checkpoint catalogue v1",
+        catalogue,
+    ))
 }

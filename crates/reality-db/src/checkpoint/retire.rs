@@ -14,10 +14,7 @@ pub(crate) fn next_number(volume: &dyn Volume) -> io::Result<u64> {
 
 /// The numbers of the checkpoint files to which none of `catalogues` refers, in no order. That of a
 /// checkpoint being written is among them.
-pub(crate) fn unreferenced(
-    volume: &dyn Volume,
-    catalogues: &[&Catalogue],
-) -> io::Result<Vec<u64>> {
+pub(crate) fn unreferenced(volume: &dyn Volume, catalogues: &[&Catalogue]) -> io::Result<Vec<u64>> {
     let needed: BTreeSet<u64> = (catalogues.iter())
         .flat_map(|catalogue| catalogue.files())
         .map(|file| file.number)

@@ -156,7 +156,9 @@ impl Catalogue {
                 end += 1;
             }
             let verdicts = self.verify_parts(profile, &parts[start..end]);
-            for ((at, (subtree, location)), verdict) in (start..).zip(&parts[start..end]).zip(verdicts) {
+            for ((at, (subtree, location)), verdict) in
+                (start..).zip(&parts[start..end]).zip(verdicts)
+            {
                 match verdict {
                     Ok(()) => entries += location.entries,
                     Err(damage) => {

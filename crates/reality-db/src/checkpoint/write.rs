@@ -86,9 +86,8 @@ impl NewCheckpoint<'_> {
         let subtrees = self.map.subtrees();
         output.progress.subtrees_total = subtrees.len();
         output.pause()?;
-        let reuse = (self.previous).map_or_else(Reuse::default, |previous| {
-            Reuse::of(&subtrees, previous)
-        });
+        let reuse =
+            (self.previous).map_or_else(Reuse::default, |previous| Reuse::of(&subtrees, previous));
         let mut rows = Vec::new();
         let (mut entries, mut live_bytes) = (0, 0);
         for (at, subtree) in subtrees.iter().enumerate() {
@@ -161,7 +160,12 @@ impl NewCheckpoint<'_> {
         };
         let len = usize::try_from(output.end() - offset);
         let len = len.map_err(|_| CheckpointError::TooLarge { subtrees: 1 })?;
-        Ok(Location { file, offset, len, entries })
+        Ok(Location {
+            file,
+            offset,
+            len,
+            entries,
+        })
     }
 
     /// Reads entries that are to be written again. Damage is not copied.
@@ -179,7 +183,10 @@ impl NewCheckpoint<'_> {
         let bucket = previous.read(std::slice::from_ref(location))?.pop();
         let bucket = bucket.ok_or_else(|| damaged(Damage::Hash))?;
         let verdicts = verify_buckets(self.profile, vec![(subtree, Ok(bucket.clone()))]);
-        verdicts.into_iter().collect::<Result<(), Damage>>().map_err(damaged)?;
+        verdicts
+            .into_iter()
+            .collect::<Result<(), Damage>>()
+            .map_err(damaged)?;
         Ok(bucket)
     }
 }
