@@ -197,8 +197,8 @@ fn does_not_copy_damage() {
         .filter(changed)
         .map(|at| (key(at), None))
         .collect();
+    assert!(store.map.evict(&subtree));
     store.update(&changes);
-    store.map.evict(&subtree);
     let name = file::name(first.pointer().file);
     store
         .volume
@@ -356,6 +356,18 @@ fn says_what_the_caller_got_wrong() {
     let refused = wrong.write(&store.volume, &mut go_on);
     assert!(matches!(refused, Err(CheckpointError::ValueElsewhere { key }) if key == b"key"));
     assert_eq!(store.names(), [file::name(1)]);
+}
+
+#[test]
+fn the_format_does_not_change_by_accident() {
+    let mut store = Store::with_entries(150);
+    store.update(&[(key(3), Some(vec![3; 300])), (key(4), None)]);
+    store.checkpoint().unwrap();
+    let pointer = store.catalogue().pointer().encode();
+    let bytes = [store.read(1), store.read(2), pointer].concat();
+    let digest = Hash::from_bytes(*blake3::hash(&bytes).as_bytes());
+    let expected = "f0d7bae60b77012d169a4c85804903411fd191d0cce8da0f735b389a88a31c7e";
+    assert_eq!(digest.to_string(), expected);
 }
 
 #[test]
