@@ -83,13 +83,18 @@ impl Pointer {
     }
 
     /// Reads what [`encode`](Self::encode) wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`PointerError`].
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, PointerError> {
         let length = PointerError::Length { len: bytes.len() };
+        let format = *bytes.first().ok_or(length)?;
+        if format != FORMAT {
+            return Err(PointerError::UnknownFormat { format });
+        }
         let bytes: &[u8; Self::LEN] = bytes.try_into().map_err(|_| length)?;
         let (body, found) = bytes.split_at(Self::BODY);
-        if body[0] != FORMAT {
-            return Err(PointerError::UnknownFormat { format: body[0] });
-        }
         if check(body) != found {
             return Err(PointerError::Changed);
         }
