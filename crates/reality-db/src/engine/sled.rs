@@ -1,6 +1,6 @@
 //! sled 0.34.7, used as a journal: one tree, one batch a commit, a real sync.
 //!
-//! What is known of it, and why it is used this way, is in `docs/decisions`: `flush` alone is not
+//! What is known of it, and why it is used this way, is in `docs/decisions/0020`: `flush` alone is not
 //! durable, large values become files that nobody syncs, and on damaged files it may panic.
 
 #[cfg(test)]
