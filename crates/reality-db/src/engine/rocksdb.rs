@@ -11,6 +11,10 @@ use rocksdb::{
 use super::files::{folder_bytes, sync_folder};
 use super::{End, Engine, EngineBatch, EngineError, Entry};
 
+/// Memory for what was written last; there are two of them, one of which is being written to a
+/// file.
+const BUFFER_BYTES: usize = 8 << 20;
+
 /// A journal in RocksDB.
 pub(crate) struct RocksEngine {
     path: PathBuf,
@@ -20,14 +24,13 @@ pub(crate) struct RocksEngine {
 }
 
 impl RocksEngine {
-    /// Opens the store in the folder `path`, or makes one there, using about `cache_bytes` of
-    /// memory for what was written last, and half of that for what was read last.
-    pub(crate) fn open(path: &Path, cache_bytes: usize) -> Result<Self, EngineError> {
+    /// Opens the store in the folder `path`, or makes one there.
+    pub(crate) fn open(path: &Path) -> Result<Self, EngineError> {
         let mut options = Options::default();
         options.create_if_missing(true);
         // Records carry hashes; they do not shrink.
         options.set_compression_type(DBCompressionType::None);
-        options.set_write_buffer_size(cache_bytes / 2);
+        options.set_write_buffer_size(BUFFER_BYTES);
         options.set_max_write_buffer_number(2);
         // Up to the first record that is not whole: the tail that a loss of power leaves. What
         // else it may be, the mark of the last commit knows.

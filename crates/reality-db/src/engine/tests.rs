@@ -82,7 +82,7 @@ fn sled_keeps_the_promises() {
 fn rocksdb_keeps_the_promises() {
     use super::rocksdb::RocksEngine;
 
-    keep(&|path| Box::new(RocksEngine::open(path, 16 << 20).unwrap()));
+    keep(&|path| Box::new(RocksEngine::open(path).unwrap()));
 }
 
 fn reads_what_was_written(open: Opener<'_>, path: &Path) {
