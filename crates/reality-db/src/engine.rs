@@ -2,6 +2,8 @@
 
 mod files;
 pub(crate) mod memory;
+#[cfg(feature = "rocksdb")]
+pub(crate) mod rocksdb;
 #[cfg(feature = "sled")]
 pub(crate) mod sled;
 #[cfg(test)]
