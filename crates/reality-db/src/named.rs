@@ -2,7 +2,7 @@
 
 use merkle_core::Hash;
 
-use crate::engine::{Engine, EngineBatch};
+use crate::engine::Engine;
 use crate::error::Fault;
 use crate::{CommitError, Damage, ReadError, RealityDb, Snapshot, Version};
 

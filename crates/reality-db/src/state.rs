@@ -9,7 +9,7 @@ use crate::checkpoint::Catalogue;
 use crate::engine::EngineError;
 use crate::error::Fault;
 use crate::journal::Link;
-use crate::{Damage, Profile};
+use crate::Profile;
 
 /// The content of one version.
 ///
