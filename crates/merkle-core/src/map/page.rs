@@ -177,6 +177,40 @@ impl Page {
         usize::from(self.len ^ self.forks[ITEMS_MAX / 2].left ^ self.forks[ITEMS_MAX - 1].left)
     }
 
+    /// Reads the cache lines that say where the text of `item` or the page below is.
+    pub(crate) fn touch_item(&self, item: usize) -> usize {
+        let len = match self.items[item] {
+            Item::Leaf { key, .. } => key.len,
+            _ => 0,
+        };
+        usize::from(len) ^ self.text.len() ^ self.pages.len()
+    }
+
+    /// Reads the key and the value at `item`, or the first lines of the page below.
+    pub(crate) fn touch_text(&self, item: usize) -> usize {
+        match self.items[item] {
+            Item::Leaf { key, .. } => {
+                let start = usize::from(key.start);
+                let mut sum = 0;
+                for at in [start, start + 64, start + 128] {
+                    sum ^= self.text.get(at).copied().unwrap_or_default();
+                }
+                usize::from(sum)
+            }
+            _ => self.page(item).map_or(0, |below| below.first_touch()),
+        }
+    }
+
+    /// Reads the hashes above `item`.
+    pub(crate) fn touch_hashes(&self, item: usize) -> usize {
+        let mut sum = 0;
+        self.path(item, |fork, _| {
+            let [left, right] = &self.hashes[fork];
+            sum ^= left.as_ref()[0] ^ right.as_ref()[31];
+        });
+        usize::from(sum)
+    }
+
     /// The page at `item`, if that is one.
     pub(crate) fn page(&self, item: usize) -> Option<&Arc<Self>> {
         self.pages.get(item)?.as_ref()
