@@ -1,5 +1,7 @@
 //! Pages: pieces of the trie that lie together in memory and are shared between versions.
 
+mod splice;
+
 use alloc::vec::Vec;
 use core::{fmt, hint::select_unpredictable};
 
@@ -332,27 +334,9 @@ impl Page {
         low
     }
 
-    /// The items among which `key` would stand if it parts from them at `bit`: it comes before all
-    /// of them or after all of them, and after if its bit there is 1.
-    pub(crate) fn apart(&self, key: &[u8], bit: Bit) -> (usize, usize) {
-        let (mut low, mut high) = (0, self.len() - 1);
-        let mut at = self.root();
-        while low < high && self.forks[at].bit < bit {
-            let fork = self.forks[at];
-            if fork.bit.of(key) {
-                low = at + 1;
-                at = usize::from(fork.right);
-            } else {
-                high = at;
-                at = usize::from(fork.left);
-            }
-        }
-        (low, high)
-    }
-
     /// The place before which `key`, which parts from everything here at `bit`, would stand.
     pub(crate) fn insertion(&self, key: &[u8], bit: Bit) -> usize {
-        let (low, high) = self.apart(key, bit);
+        let (low, high, ..) = self.parting(key, bit);
         if bit.of(key) { high + 1 } else { low }
     }
 

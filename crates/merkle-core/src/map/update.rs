@@ -4,6 +4,7 @@
 mod halves;
 mod rebuild;
 mod rehash;
+mod splice;
 
 use alloc::{vec, vec::Vec};
 use core::ops::Range;
@@ -386,7 +387,7 @@ impl<'b, H: Hasher> Update<'b, H> {
     /// has become.
     fn ascend(&mut self) -> Outcome {
         for at in (0..self.open.len()).rev() {
-            let outcome = if self.open[at].edits.is_empty() {
+            let outcome = if self.open[at].edits.is_empty() || self.splice(at) {
                 self.keep(number(at));
                 Outcome::Page(number(at))
             } else {

@@ -212,7 +212,7 @@ impl<H: Hasher> Update<'_, H> {
     }
 
     /// The hash of an open page as it was before the update.
-    fn hash_before(&self, at: usize) -> Hash {
+    pub(super) fn hash_before(&self, at: usize) -> Hash {
         let mut at = at;
         loop {
             let open = &self.open[at];
