@@ -459,8 +459,8 @@ impl Page {
         self.push(Item::Leaf { key, value });
     }
 
-    /// Adds the leaf or stub at `item` of the page `from` behind the last item.
-    pub(crate) fn push_from(&mut self, from: &Self, item: usize) {
+    /// Adds the item at `item` of the page `from` behind the last item. A page is moved.
+    pub(crate) fn push_from(&mut self, from: &mut Self, item: usize) {
         match from.items[item] {
             Item::Leaf { key, value } => {
                 let key = append(&mut self.text, &[from.text(key)]);
@@ -475,7 +475,13 @@ impl Page {
                 self.push(Item::Leaf { key, value });
             }
             Item::Stub { prefix, bit } => self.push_stub(from.text(prefix), bit),
-            Item::Page | Item::Open(_) => debug_assert!(false, "pages are parts of their own"),
+            Item::Page => {
+                self.push(Item::Page);
+                if let Some(page) = from.pages.get_mut(item).and_then(Option::take) {
+                    self.put_page(self.len() - 1, page);
+                }
+            }
+            Item::Open(number) => self.push(Item::Open(number)),
         }
     }
 
@@ -488,12 +494,6 @@ impl Page {
     /// Adds an open page behind the last item.
     pub(crate) fn push_open(&mut self, number: u32) {
         self.push(Item::Open(number));
-    }
-
-    /// Adds a page behind the last item.
-    pub(crate) fn push_page(&mut self, page: Arc<Self>) {
-        self.push(Item::Page);
-        self.put_page(self.len() - 1, page);
     }
 
     /// Sets the fork that parts `items[at]` from the next item.
