@@ -151,7 +151,9 @@ impl Check<'_> {
         report.versions = chain.versions;
         (report.checkpoints, report.buckets) = (buckets.checkpoints, buckets.buckets);
         report.entries = buckets.entries;
-        report.damage.extend(chain.damage.into_iter().chain(buckets.damage));
+        report
+            .damage
+            .extend(chain.damage.into_iter().chain(buckets.damage));
         if report.damage.is_empty() && !self.is_stopped() {
             self.roots(depth, &mut report)?;
         }
@@ -234,7 +236,10 @@ impl Check<'_> {
             let follows = before.0;
             return Err(Damage::Chain { version, follows }.into());
         }
-        let known = self.pointers.iter().find(|pointer| pointer.version == version);
+        let known = self
+            .pointers
+            .iter()
+            .find(|pointer| pointer.version == version);
         match known.filter(|known| (known.record, known.root) != (hash, header.root)) {
             Some(_) => Err(bad()),
             None => Ok(()),
@@ -283,7 +288,9 @@ impl Check<'_> {
         });
         report.buckets = found.buckets as u64;
         report.entries = found.entries;
-        report.damage.extend(found.bad.into_iter().map(Damage::from));
+        report
+            .damage
+            .extend(found.bad.into_iter().map(Damage::from));
         Ok(())
     }
 
@@ -295,16 +302,24 @@ impl Check<'_> {
             Depth::Stored => self.pointers.last(),
             Depth::Roots => {
                 let oldest = shared.oldest.load(Ordering::Acquire);
-                self.pointers.iter().rfind(|pointer| pointer.version <= oldest)
+                self.pointers
+                    .iter()
+                    .rfind(|pointer| pointer.version <= oldest)
             }
         };
-        let made = begin(&shared.storage, &self.journal, &shared.format, &shared.options, pointer)
-            .and_then(|mut state| {
-                let from = state.link().version;
-                replay(&self.journal, &mut state, self.head.version)?;
-                report.replayed = state.link().version - from;
-                Ok(state.link())
-            });
+        let made = begin(
+            &shared.storage,
+            &self.journal,
+            &shared.format,
+            &shared.options,
+            pointer,
+        )
+        .and_then(|mut state| {
+            let from = state.link().version;
+            replay(&self.journal, &mut state, self.head.version)?;
+            report.replayed = state.link().version - from;
+            Ok(state.link())
+        });
         match made {
             Err(Fault::Damage(damage)) => report.damage.push(damage),
             made => {

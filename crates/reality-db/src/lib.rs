@@ -24,6 +24,7 @@ mod profile;
 mod record;
 mod snapshot;
 mod state;
+mod stats;
 mod storage;
 mod version;
 mod volume;
@@ -50,6 +51,7 @@ pub use prepare::Prepared;
 pub use profile::Profile;
 pub use record::{COMMIT_BYTES_MAX, CommitKind, METADATA_BYTES_MAX, TooLarge, VALUE_BYTES_MAX};
 pub use snapshot::{Scan, Snapshot};
+pub use stats::Stats;
 pub use version::{CommitInfo, Version};
 
 use db::Shared;

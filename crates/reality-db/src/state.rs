@@ -5,11 +5,11 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use merkle_core::{Batch, Missing, PartialMap, Subtree, Value};
 
+use crate::Profile;
 use crate::checkpoint::Catalogue;
 use crate::engine::EngineError;
 use crate::error::Fault;
 use crate::journal::Link;
-use crate::Profile;
 
 /// The content of one version.
 ///
