@@ -31,8 +31,7 @@ pub(crate) struct Pointer {
 
 /// Bytes that are no pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PointerError {
+pub(crate) enum PointerError {
     /// Not as long as a pointer.
     #[error("{len} bytes, a pointer has {}", Pointer::LEN)]
     Length {
