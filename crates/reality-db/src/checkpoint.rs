@@ -21,10 +21,6 @@ mod reuse;
 mod row;
 #[cfg(test)]
 mod tests;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the verification of a whole database will use it")
-)]
 mod verify;
 mod write;
 
