@@ -26,6 +26,8 @@ mod snapshot;
 mod state;
 mod stats;
 mod storage;
+#[cfg(feature = "serde")]
+mod typed;
 mod version;
 mod volume;
 mod worker;
@@ -52,6 +54,8 @@ pub use profile::Profile;
 pub use record::{COMMIT_BYTES_MAX, CommitKind, METADATA_BYTES_MAX, TooLarge, VALUE_BYTES_MAX};
 pub use snapshot::{Scan, Snapshot};
 pub use stats::Stats;
+#[cfg(feature = "serde")]
+pub use typed::{Encoding, EncodingError};
 pub use version::{CommitInfo, Version};
 
 use db::Shared;
