@@ -241,6 +241,7 @@ pub(crate) fn list(engine: &dyn Engine) -> Result<Vec<Pointer>, Fault> {
     Ok(pointers)
 }
 
-fn key(version: u64) -> Vec<u8> {
+/// The engine's key of the pointer to the checkpoint of `version`.
+pub(crate) fn key(version: u64) -> Vec<u8> {
     [&[KIND][..], &version.to_be_bytes()].concat()
 }

@@ -10,6 +10,6 @@ pub enum Health {
     #[default]
     Sound,
     /// Panic mode: damage was found. Writes are refused; reads that do not meet the damage are
-    /// served, each verified as ever.
+    /// served, each verified as ever. [`ways_out`](crate::RealityDb::ways_out) says what can be done.
     Panic(Damage),
 }

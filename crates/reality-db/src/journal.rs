@@ -78,11 +78,20 @@ impl Journal {
 
     /// Removes the records of the versions below `version`, a few at a time.
     pub(crate) fn remove_below(&self, version: u64) -> Result<(), EngineError> {
+        self.remove(&chunk_key(0, 0), &chunk_key(version, 0))
+    }
+
+    /// Removes the records of the versions above `version`, a few at a time.
+    pub(crate) fn remove_above(&self, version: u64) -> Result<(), EngineError> {
+        match version.checked_add(1) {
+            Some(first) => self.remove(&chunk_key(first, 0), &[KIND + 1]),
+            None => Ok(()),
+        }
+    }
+
+    fn remove(&self, from: &[u8], to: &[u8]) -> Result<(), EngineError> {
         loop {
-            let from = chunk_key(0, 0);
-            let chunks = self
-                .engine
-                .scan(&from, &chunk_key(version, 0), SCANNED_TOGETHER)?;
+            let chunks = self.engine.scan(from, to, SCANNED_TOGETHER)?;
             if chunks.is_empty() {
                 return Ok(());
             }

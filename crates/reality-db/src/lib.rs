@@ -22,6 +22,7 @@ mod options;
 mod prepare;
 mod profile;
 mod record;
+mod recovery;
 mod snapshot;
 mod state;
 mod stats;
@@ -52,6 +53,7 @@ pub use options::{Backend, Durability, KeyMode, Options, Retention};
 pub use prepare::Prepared;
 pub use profile::Profile;
 pub use record::{COMMIT_BYTES_MAX, CommitKind, METADATA_BYTES_MAX, TooLarge, VALUE_BYTES_MAX};
+pub use recovery::{RecoveryError, WayOut};
 pub use snapshot::{Scan, Snapshot};
 pub use stats::Stats;
 #[cfg(feature = "serde")]

@@ -101,6 +101,17 @@ impl Writer {
         Ok(())
     }
 
+    /// Marks another version as the last acknowledged one, in both places of the mark.
+    pub(crate) fn mark_again(&mut self, mark: Mark) -> Result<(), EngineError> {
+        self.engine.sync()?;
+        for _ in 0..2 {
+            let written = self.mark.write(&mark);
+            written.map_err(|error| EngineError::Broken(error.to_string()))?;
+        }
+        self.unsynced = None;
+        Ok(())
+    }
+
     /// Opens the engine again after a failure and brings `head` to where the journal stands.
     pub(crate) fn resume(&mut self, head: &mut State) -> Result<(), Fault> {
         self.engine.reopen()?;

@@ -1,0 +1,259 @@
+//! Ways out of panic mode.
+
+use std::ops::ControlFlow;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use crate::checkpoint::{Catalogue, Pointer};
+use crate::db::{Shared, lock};
+use crate::engine::{Engine, EngineBatch, EngineError};
+use crate::error::Fault;
+use crate::head::Mark;
+use crate::journal::Journal;
+use crate::open::begin;
+use crate::state::{self, State};
+use crate::writer::replay;
+use crate::{
+    Damage, Health, IntegrityReport, MaintenanceError, ReadError, RealityDb, Version, checkpoints,
+};
+
+/// First byte of the engine's keys that hold incidents.
+const KIND: u8 = b'i';
+
+/// Most incidents that are told.
+const INCIDENTS_MAX: usize = 10_000;
+
+/// Most bytes of an incident's text.
+const INCIDENT_BYTES_MAX: usize = 3500;
+
+/// A way out of panic mode: what can be proved without what is damaged, and what it costs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WayOut {
+    /// The journal leads to the newest version, to the exact root: checkpoints that are damaged are
+    /// made again from it. Nothing is lost.
+    Rebuild,
+    /// The newest version is sound, but how it came about is not: versions before `before` are given
+    /// up.
+    ForgetHistory {
+        /// The oldest version that is left.
+        before: u64,
+    },
+    /// Nothing beyond this version can be proved: what was committed after it is given up.
+    GoBack {
+        /// The version that is left as the newest.
+        to: Version,
+    },
+}
+
+/// Why no way out was taken. The database is as before.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecoveryError {
+    /// It is not open to this database, or not any more.
+    #[error("this way out is not open")]
+    NotOpen,
+    /// What it reads or writes.
+    #[error(transparent)]
+    Storage(#[from] ReadError),
+    /// The checkpoint that it ends with. The database is out of panic mode, and sound.
+    #[error(transparent)]
+    Checkpoint(#[from] MaintenanceError),
+}
+
+impl RealityDb {
+    /// The ways out of panic mode that are open, the one that costs least first. None if the database
+    /// is sound, or if nothing at all can be proved: then only an export or a copy helps.
+    ///
+    /// Reads and checks all that each of them needs, as
+    /// [`verify_integrity`](Self::verify_integrity) does.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Storage`].
+    pub fn ways_out(&self) -> Result<Vec<WayOut>, ReadError> {
+        if self.health() == Health::Sound {
+            return Ok(Vec::new());
+        }
+        let _alone = lock(&self.shared.checkpointing);
+        let found = self.shared.find_ways_out();
+        Ok(found?.into_iter().map(|(way, _)| way).collect())
+    }
+
+    /// Takes a way out, records that and `reason`, and checks everything again.
+    ///
+    /// # Errors
+    ///
+    /// [`RecoveryError`].
+    pub fn take_way_out(
+        &self,
+        way: &WayOut,
+        reason: &str,
+    ) -> Result<IntegrityReport, RecoveryError> {
+        self.shared.take_way_out(way, reason)?;
+        let go_on = |_| ControlFlow::Continue(());
+        self.shared.checkpoint(&mut { go_on })?;
+        Ok(self.verify_integrity(crate::Depth::Roots, |_| ControlFlow::Continue(()))?)
+    }
+
+    /// What happened when ways out were taken, oldest first: the damage, the way, the reason.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Storage`].
+    pub fn incidents(&self) -> Result<Vec<String>, ReadError> {
+        let engine = &self.shared.storage.engine;
+        let entries = engine.scan(&[KIND], &[KIND + 1], INCIDENTS_MAX)?;
+        let text = |(_, text): &(_, Vec<u8>)| String::from_utf8_lossy(text).into_owned();
+        Ok(entries.iter().map(text).collect())
+    }
+}
+
+impl Shared {
+    /// The ways out, each with the state that it leads to.
+    fn find_ways_out(&self) -> Result<Vec<(WayOut, State)>, Fault> {
+        let journal = Journal::new(self.storage.engine.clone());
+        let acknowledged = match crate::head::read(&*self.storage.folder) {
+            Ok(Some(reading)) => reading.mark.version,
+            _ => 0,
+        };
+        let newest = state::read(&self.head)?.link().version.max(acknowledged);
+        let mut ways: Vec<(WayOut, State)> = Vec::new();
+        for pointer in checkpoints::list(&*self.storage.engine)?
+            .into_iter()
+            .rev()
+            .map(Some)
+            .chain([None])
+        {
+            let Some(state) = self.sound_from(&journal, pointer.as_ref())? else {
+                continue;
+            };
+            let oldest = pointer.map_or(0, |pointer| pointer.version);
+            let reaches_newest = state.link().version >= newest;
+            let keeps_history = oldest <= self.oldest.load(Ordering::Acquire);
+            let way = match (reaches_newest, keeps_history) {
+                (true, true) => WayOut::Rebuild,
+                (true, false) => WayOut::ForgetHistory { before: oldest },
+                (false, _) => WayOut::GoBack {
+                    to: Version::of(&state.link()),
+                },
+            };
+            if !ways.iter().any(|(known, _)| cost(known) == cost(&way)) {
+                ways.push((way, state));
+            }
+        }
+        ways.sort_by_key(|(way, _)| cost(way));
+        Ok(ways)
+    }
+
+    /// The newest version that can be made from a checkpoint all of whose entries are sound, or from
+    /// nothing; none if that checkpoint is not sound.
+    fn sound_from(
+        &self,
+        journal: &Journal,
+        pointer: Option<&Pointer>,
+    ) -> Result<Option<State>, Fault> {
+        if let Some(pointer) = pointer {
+            let checked = Catalogue::open(&*self.storage.checkpoints, pointer).map(|catalogue| {
+                catalogue.verify(self.format.profile, 2, &|_| ControlFlow::Continue(()))
+            });
+            if !checked.is_ok_and(|report| report.bad.is_empty()) {
+                return Ok(None);
+            }
+        }
+        let start = || begin(&self.storage, journal, &self.format, &self.options, pointer);
+        let mut state = match start() {
+            Err(Fault::Damage(_)) => return Ok(None),
+            state => state?,
+        };
+        match replay(journal, &mut state, u64::MAX) {
+            Err(Fault::Damage(_)) => {
+                let good = state.link().version;
+                state = start()?;
+                replay(journal, &mut state, good)?;
+            }
+            replayed => drop(replayed?),
+        }
+        Ok(Some(state))
+    }
+
+    fn take_way_out(&self, way: &WayOut, reason: &str) -> Result<(), RecoveryError> {
+        let _alone = lock(&self.checkpointing);
+        let mut writer = (self.writer.lock())
+            .map_err(|_| EngineError::Broken("an earlier commit panicked".to_owned()))
+            .map_err(ReadError::from)?;
+        let Health::Panic(damage) = self.health() else {
+            return Err(RecoveryError::NotOpen);
+        };
+        let ways = self.find_ways_out().map_err(ReadError::from)?;
+        let (_, state) = (ways.into_iter())
+            .find(|(open, _)| open == way)
+            .ok_or(RecoveryError::NotOpen)?;
+        let journal = Journal::new(self.storage.engine.clone());
+        let last = state.link().version;
+        let oldest = match way {
+            WayOut::Rebuild => self.oldest.load(Ordering::Acquire),
+            WayOut::ForgetHistory { before } => *before,
+            WayOut::GoBack { .. } => 0,
+        };
+        self.record_incident(&damage, way, reason)
+            .map_err(ReadError::from)?;
+        journal
+            .remove_above(last)
+            .and_then(|()| journal.remove_below(oldest))
+            .map_err(ReadError::from)?;
+        let kept = self.sound_pointers(oldest, last).map_err(ReadError::from)?;
+        lock(&self.pointers).clone_from(&kept);
+        self.oldest.store(oldest, Ordering::Release);
+        let mark = Mark::of(&state.link());
+        *self.head.write().unwrap_or_else(PoisonError::into_inner) = state;
+        writer.mark_again(mark).map_err(ReadError::from)?;
+        *self.health.write().unwrap_or_else(PoisonError::into_inner) = Health::Sound;
+        tracing::warn!(?way, reason, "a way out of panic mode was taken");
+        Ok(())
+    }
+
+    /// Removes the pointers outside of `oldest..=last`, and those whose checkpoints are not sound.
+    fn sound_pointers(&self, oldest: u64, last: u64) -> Result<Vec<Pointer>, Fault> {
+        let mut kept = Vec::new();
+        let mut gone = Vec::new();
+        for pointer in checkpoints::list(&*self.storage.engine)? {
+            let is_within = (oldest..=last).contains(&pointer.version);
+            let report = Catalogue::open(&*self.storage.checkpoints, &pointer).map(|catalogue| {
+                catalogue.verify(self.format.profile, 2, &|_| ControlFlow::Continue(()))
+            });
+            if is_within && report.is_ok_and(|report| report.bad.is_empty()) {
+                kept.push(pointer);
+            } else {
+                gone.push((checkpoints::key(pointer.version), None));
+            }
+        }
+        if !gone.is_empty() {
+            self.storage.engine.write(EngineBatch { changes: gone })?;
+            self.storage.engine.sync()?;
+        }
+        Ok(kept)
+    }
+
+    fn record_incident(&self, damage: &Damage, way: &WayOut, reason: &str) -> Result<(), Fault> {
+        let engine = &self.storage.engine;
+        let number = engine.scan(&[KIND], &[KIND + 1], INCIDENTS_MAX)?.len() as u64;
+        let mut text = format!("damage: {damage}; way out: {way:?}; reason: {reason}");
+        text.truncate(text.floor_char_boundary(INCIDENT_BYTES_MAX));
+        let key = [&[KIND][..], &number.to_be_bytes()].concat();
+        engine.write(EngineBatch {
+            changes: vec![(key, Some(text.into_bytes()))],
+        })?;
+        engine.sync()?;
+        Ok(())
+    }
+}
+
+/// What a way out costs: less is better.
+fn cost(way: &WayOut) -> u8 {
+    match way {
+        WayOut::Rebuild => 0,
+        WayOut::ForgetHistory { .. } => 1,
+        WayOut::GoBack { .. } => 2,
+    }
+}
