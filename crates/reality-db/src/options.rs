@@ -1,5 +1,7 @@
 //! How a database is created, opened and kept.
 
+use std::time::Duration;
+
 use merkle_core::Hash;
 
 use crate::Profile;
@@ -113,6 +115,7 @@ pub struct Options {
     pub(crate) cache_bytes: u64,
     pub(crate) checkpoint_bytes: u64,
     pub(crate) background: bool,
+    pub(crate) scrub_every: Option<Duration>,
     pub(crate) expected: Option<(u64, Hash)>,
     pub(crate) accept_damage: bool,
 }
@@ -129,6 +132,7 @@ impl Default for Options {
             cache_bytes: 1 << 30,
             checkpoint_bytes: 64 << 20,
             background: true,
+            scrub_every: None,
             expected: None,
             accept_damage: false,
         }
@@ -206,6 +210,14 @@ impl Options {
     #[must_use]
     pub fn background(mut self, background: bool) -> Self {
         self.background = background;
+        self
+    }
+
+    /// How often the thread of the database checks all that is stored, slowly; never, unless said
+    /// otherwise. Damage is told by [`health`](crate::RealityDb::health).
+    #[must_use]
+    pub fn scrub_every(mut self, time: Duration) -> Self {
+        self.scrub_every = Some(time);
         self
     }
 

@@ -1,10 +1,12 @@
-//! The thread that writes checkpoints.
+//! The thread that writes checkpoints, and checks everything from time to time.
 
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
+use crate::Depth;
 use crate::db::{Shared, lock};
 
 /// What the thread waits for.
@@ -20,7 +22,14 @@ struct Wish {
     stop: bool,
 }
 
-/// The thread that writes checkpoints; ended when this is dropped.
+/// What the thread does next.
+enum Task {
+    Checkpoint,
+    Scrub,
+    Stop,
+}
+
+/// The thread; ended when this is dropped.
 pub(crate) struct Worker {
     signal: Arc<Signal>,
     thread: Option<JoinHandle<()>>,
@@ -33,13 +42,26 @@ impl Signal {
         self.changed.notify_one();
     }
 
-    /// Waits until a checkpoint is asked for; false if the thread is to end.
-    fn wait(&self) -> bool {
+    /// Waits until something is asked for, or it is time to check everything again.
+    fn wait(&self, scrub_every: Option<Duration>) -> Task {
         let idle = |wish: &mut Wish| !wish.checkpoint && !wish.stop;
-        let wish = self.changed.wait_while(lock(&self.wish), idle);
-        let mut wish = wish.unwrap_or_else(PoisonError::into_inner);
-        wish.checkpoint = false;
-        !wish.stop
+        let wish = lock(&self.wish);
+        let mut wish = match scrub_every {
+            Some(time) => {
+                let waited = self.changed.wait_timeout_while(wish, time, idle);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => {
+                let waited = self.changed.wait_while(wish, idle);
+                waited.unwrap_or_else(PoisonError::into_inner)
+            }
+        };
+        let asked = std::mem::take(&mut wish.checkpoint);
+        match (wish.stop, asked) {
+            (true, _) => Task::Stop,
+            (false, true) => Task::Checkpoint,
+            (false, false) => Task::Scrub,
+        }
     }
 
     fn is_stopped(&self) -> bool {
@@ -51,11 +73,12 @@ impl Worker {
     pub(crate) fn start(shared: &Arc<Shared>) -> io::Result<Self> {
         let signal = shared.signal.clone();
         let weak = Arc::downgrade(shared);
+        let scrub_every = shared.options.scrub_every;
         let thread = thread::Builder::new()
             .name("reality-db".to_owned())
             .spawn({
                 let signal = signal.clone();
-                move || work(&weak, &signal)
+                move || work(&weak, &signal, scrub_every)
             })?;
         Ok(Self {
             signal,
@@ -75,20 +98,39 @@ impl Drop for Worker {
     }
 }
 
-fn work(shared: &Weak<Shared>, signal: &Signal) {
-    while signal.wait() {
+fn work(shared: &Weak<Shared>, signal: &Signal, scrub_every: Option<Duration>) {
+    loop {
+        let task = signal.wait(scrub_every);
         let Some(shared) = shared.upgrade() else {
             return;
         };
-        let control = &mut |_| match signal.is_stopped() {
+        let go_on = || match signal.is_stopped() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         };
-        // Without it opening takes longer, and memory is not bounded; nothing is lost.
-        if let Err(error) = shared.checkpoint(control)
-            && !signal.is_stopped()
-        {
-            tracing::warn!(%error, "no checkpoint was written");
+        match task {
+            Task::Stop => return,
+            // Without it opening takes longer, and memory is not bounded; nothing is lost.
+            Task::Checkpoint => {
+                if let Err(error) = shared.checkpoint(&mut |_| go_on())
+                    && !signal.is_stopped()
+                {
+                    tracing::warn!(%error, "no checkpoint was written");
+                }
+            }
+            Task::Scrub => {
+                let checked = shared.verify(Depth::Stored, &|_| {
+                    thread::sleep(SCRUB_PAUSE);
+                    go_on()
+                });
+                match checked {
+                    Ok(report) => tracing::debug!(?report, "everything was checked"),
+                    Err(error) => tracing::warn!(%error, "not everything could be checked"),
+                }
+            }
         }
     }
 }
+
+/// How long a check in the background rests after every few dozen buckets, for the sake of others.
+const SCRUB_PAUSE: Duration = Duration::from_millis(2);

@@ -1,6 +1,7 @@
 //! Damage: that it is found, that reads go on, and that there is a way out.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use merkle_core::Batch;
 
@@ -190,4 +191,18 @@ fn an_older_copy_of_the_journal_is_known_by_the_mark() {
         found: Some(9),
     };
     assert!(matches!(refused, OpenError::Damaged(damage) if damage == lost));
+}
+
+#[test]
+fn a_check_in_the_background_finds_damage_that_nobody_reads() {
+    let stage = Stage::memory();
+    drop(filled(&stage));
+    flip(&stage, 100);
+    let options = Options::new().scrub_every(Duration::from_millis(1));
+    let db = stage.open(&options).unwrap();
+    let found = (0..10_000).any(|_| {
+        std::thread::sleep(Duration::from_millis(1));
+        matches!(db.health(), Health::Panic(Damage::Bucket { .. }))
+    });
+    assert!(found);
 }
