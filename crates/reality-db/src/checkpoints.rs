@@ -9,7 +9,7 @@ use crate::checkpoint::{
     remove_unreferenced,
 };
 use crate::db::{Shared, lock};
-use crate::engine::{Engine, EngineError};
+use crate::engine::{End, Engine, EngineError};
 use crate::error::Fault;
 use crate::journal::Journal;
 use crate::record::Record;
@@ -200,7 +200,9 @@ fn kept(pointers: &[Pointer], floor: u64) -> Vec<Pointer> {
     let mut kept: Vec<Pointer> = Vec::new();
     for (at, pointer) in pointers.iter().enumerate().skip(start) {
         let is_worth_it = match kept.last() {
-            Some(last) => pointer.journal_bytes - last.journal_bytes >= pointer.file_bytes(),
+            Some(last) => {
+                pointer.journal_bytes.saturating_sub(last.journal_bytes) >= pointer.file_bytes()
+            }
             None => true,
         };
         if at == start || at >= newest || is_worth_it {
@@ -222,6 +224,22 @@ pub(crate) fn list(engine: &dyn Engine) -> Result<Vec<Pointer>, Fault> {
         }
     }
     Ok(pointers)
+}
+
+/// The oldest version that can be made: that of the oldest checkpoint once the journal does not begin
+/// at the beginning any more.
+///
+/// Records below it are what a removal left that did not come to its end.
+pub(crate) fn oldest(journal: &Journal, engine: &dyn Engine) -> Result<u64, Fault> {
+    let first = journal.edge(End::First)?.unwrap_or_default();
+    if first == 0 {
+        return Ok(0);
+    }
+    // By its key: whether it can be read is another question.
+    let pointer = engine.edge(End::First, &[KIND], &[KIND + 1])?;
+    let version =
+        pointer.and_then(|(key, _)| Some(u64::from_be_bytes(key.get(1..)?.try_into().ok()?)));
+    Ok(version.map_or(first, |version| version.max(first)))
 }
 
 fn key(version: u64) -> Vec<u8> {

@@ -1,4 +1,5 @@
 //! Tests of the database as a whole, on each kind of storage.
 
+mod faults;
 mod model;
 mod stages;
