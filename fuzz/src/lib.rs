@@ -1,5 +1,6 @@
 //! What the fuzz targets share: hard inputs, and the specification written naively.
 
+mod export;
 mod input;
 mod log_spec;
 mod map_spec;
@@ -7,6 +8,7 @@ mod mutation;
 mod pruned;
 mod truth;
 
+pub use export::ExportEdit;
 pub use input::{Change, Content, Key, Span, batch};
 pub use log_spec::{log_consistency, log_inclusion, log_root};
 pub use map_spec::{Model, change, map_root};

@@ -28,7 +28,9 @@ pub fn check_view<H: Hasher>(
         let Ok(found) = view.range(range) else {
             continue;
         };
-        let expected = model.iter().filter(|(key, _)| range.contains(&key[..]));
+        let expected = model
+            .iter()
+            .filter(|(key, _)| RangeBounds::<[u8]>::contains(&range, &key[..]));
         check_entries(hasher, found, expected);
     }
     for prefix in keys.iter().map(Vec::as_slice).chain([&[][..]]) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{cache, docs, fuzz, layering, no_std, process, repo::Repo, test, tools};
+use crate::{cache, docs, fuzz, layering, no_std, process, repo::Repo, rocksdb, test, tools};
 
 /// How long each fuzz target runs when `XTASK_FUZZ_SECONDS` does not say.
 const FUZZ_SECONDS: u64 = 20;
@@ -26,6 +26,7 @@ const STEPS: &[Step] = &[
     ("layering", |repo| passed(layering::run(repo))),
     ("clippy", |repo| passed(clippy(repo))),
     ("test", |repo| passed(test::run(repo))),
+    ("rocksdb", with_rocksdb),
     ("rivals", |repo| passed(rivals(repo))),
     ("no_std", |repo| passed(no_std::run(repo))),
     ("docs", |repo| passed(docs::run(repo))),
@@ -97,15 +98,9 @@ fn format(repo: &Repo) -> Result<()> {
 /// All targets of all packages, so this also compiles every bench and example.
 fn clippy(repo: &Repo) -> Result<()> {
     let mut cargo = repo.cargo();
-    cargo.args([
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--all-features",
-        "--",
-        "-D",
-        "warnings",
-    ]);
+    cargo.args(["clippy", "--workspace", "--all-targets"]);
+    cargo.arg(repo.all_features(&[])?);
+    cargo.args(["--", "-D", "warnings"]);
     process::run(&mut cargo)
 }
 
@@ -133,6 +128,14 @@ fn advisories(repo: &Repo) -> Result<Outcome> {
         "check",
         "advisories",
     ])))
+}
+
+/// The other engine, where it can be compiled.
+fn with_rocksdb(repo: &Repo) -> Result<Outcome> {
+    match rocksdb::missing() {
+        Some(why) => Ok(Outcome::Skipped(why)),
+        None => passed(rocksdb::run(repo)),
+    }
 }
 
 fn fuzz_briefly(repo: &Repo) -> Result<()> {

@@ -6,13 +6,8 @@ use crate::{links, process, repo::Repo};
 
 pub(crate) fn run(repo: &Repo) -> Result<()> {
     let mut cargo = repo.cargo();
-    cargo.args([
-        "doc",
-        "--workspace",
-        "--exclude=rivals",
-        "--no-deps",
-        "--all-features",
-    ]);
+    cargo.args(["doc", "--workspace", "--exclude=rivals", "--no-deps"]);
+    cargo.arg(repo.all_features(&["rivals"])?);
     process::run(cargo.env("RUSTDOCFLAGS", "-D warnings"))?;
 
     let broken = links::broken(repo)?;

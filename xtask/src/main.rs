@@ -11,6 +11,7 @@ mod mutants;
 mod no_std;
 mod process;
 mod repo;
+mod rocksdb;
 mod test;
 #[cfg(test)]
 mod tidy;
@@ -27,7 +28,8 @@ Chores of the workspace. From any folder of the checkout:
     cargo xtask COMMAND
 
 What everybody needs:
-    test                 every test: all features, no features, doctests. Needs Rust alone.
+    test                 every test: all features but rocksdb, no features, doctests.
+                         Needs Rust alone.
     ci                   everything CI does, `test` included; `.ci/run` is this
     bench [AREA]         ours and its peers on the same work, one row a figure
           --json         one JSON object a line instead of a table
@@ -36,6 +38,7 @@ What everybody needs:
 One check of `ci` each:
     layering             dependencies between our crates point strictly down
     no-std               the crates that promise no_std keep it, feature by feature
+    rocksdb              reality-db's other engine: minutes of C++, needs libclang
     docs                 rustdoc without a warning, every link in a *.md leads somewhere
     fuzz [TARGET...]     all fuzz targets, or those named; cargo-fuzz is installed if need be
           --seconds N    how long for each (default 60)
@@ -48,6 +51,7 @@ Environment:
     CARGO_TARGET_DIR     where `ci` builds (default: a folder in the cache below)
     DIOTEC360_CACHE      tools, fuzz corpora, CI's builds
                          (default: diotec360-persistence in $XDG_CACHE_HOME or ~/.cache)
+    XTASK_SKIP_ROCKSDB   if set, `ci` leaves that step out, and says so
     XTASK_FUZZ_SECONDS   how long `ci` fuzzes each target (default 20)
 ";
 
@@ -95,6 +99,7 @@ fn run() -> Result<()> {
         "bench" => bench::run(&repo, &options.names, options.json, options.quick)?,
         "layering" => layering::run(&repo)?,
         "no-std" => no_std::run(&repo)?,
+        "rocksdb" => rocksdb::run(&repo)?,
         "docs" => docs::run(&repo)?,
         "fuzz" => fuzz::run(&repo, &options.names, options.seconds.unwrap_or(60))?,
         "mutants" => mutants::run(&repo, &options.names)?,

@@ -24,7 +24,8 @@ pub(crate) fn run(repo: &Repo, files: &[String]) -> Result<()> {
     mutants
         .arg("--output")
         .arg(cache::folder("mutants")?)
-        .args(["--jobs=2", "--all-features"]);
+        .arg("--jobs=2")
+        .arg(repo.all_features(&["rivals"])?);
     mutants.env("TMPDIR", copies).env_remove("CARGO_TARGET_DIR");
     for file in files {
         mutants.args(["--file", file]);

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::process;
+use crate::{process, rocksdb};
 
 /// A checkout of this repository.
 pub(crate) struct Repo {
@@ -91,6 +91,26 @@ impl Repo {
             .collect();
         names.sort();
         Ok(names)
+    }
+
+    /// `--features=` with all there are of the packages in the workspace, except what only
+    /// `cargo xtask rocksdb` builds, and those of the packages `without`.
+    pub(crate) fn all_features(&self, without: &[&str]) -> Result<String> {
+        let metadata = self.metadata("Cargo.toml")?;
+        let packages = metadata["packages"].as_array().context("no packages")?;
+        let mut features = Vec::new();
+        for package in packages {
+            let name = package["name"].as_str().context("package without a name")?;
+            if without.contains(&name) {
+                continue;
+            }
+            let own = package["features"].as_object().into_iter().flatten();
+            features.extend(
+                own.filter(|(feature, _)| *feature != rocksdb::FEATURE)
+                    .map(|(feature, _)| format!("{name}/{feature}")),
+            );
+        }
+        Ok(format!("--features={}", features.join(",")))
     }
 
     /// Files that git tracks, or would once added; relative to the root.

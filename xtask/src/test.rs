@@ -17,6 +17,7 @@ pub(crate) fn run(repo: &Repo) -> Result<()> {
     }
     process::run(
         repo.cargo()
-            .args(["test", "--workspace", "--exclude=rivals", "--all-features"]),
+            .args(["test", "--workspace", "--exclude=rivals"])
+            .arg(repo.all_features(&["rivals"])?),
     )
 }

@@ -24,14 +24,11 @@ mod tests;
 mod verify;
 mod write;
 
-pub(crate) use bucket::Bucket;
-pub(crate) use catalogue::{Catalogue, StoredFile};
+pub(crate) use catalogue::Catalogue;
 pub use error::{CheckpointError, Damage};
 pub use file::CheckpointProgress;
 pub(crate) use file::Control;
 pub(crate) use pointer::Pointer;
-pub use pointer::PointerError;
-pub(crate) use retire::{next_number, remove_unreferenced, unreferenced};
-pub(crate) use row::Location;
+pub(crate) use retire::{next_number, remove_unreferenced};
 pub use verify::{BadPart, CheckpointReport, VerifyProgress};
 pub(crate) use write::NewCheckpoint;

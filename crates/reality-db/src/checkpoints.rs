@@ -9,7 +9,7 @@ use crate::checkpoint::{
     remove_unreferenced,
 };
 use crate::db::{Shared, lock};
-use crate::engine::{End, Engine, EngineError};
+use crate::engine::{End, Engine};
 use crate::error::Fault;
 use crate::journal::Journal;
 use crate::record::Record;
@@ -65,30 +65,45 @@ impl Shared {
         let _alone = lock(&self.checkpointing);
         let (state, journal_bytes) = {
             let writer = self.writer()?;
-            let head = self.noticed(state::read(&self.head))?;
-            (head.clone(), writer.journal_bytes())
+            let mut head = self.noticed(state::write(&self.head))?;
+            let state = head.clone();
+            head.hold(true);
+            (state, writer.journal_bytes())
         };
-        let link = state.link();
-        if self.pointers().last().map(|pointer| pointer.version) != Some(link.version) {
-            let number = next_number(&*self.storage.checkpoints).map_err(EngineError::from);
-            let new = NewCheckpoint {
-                number: number.map_err(ReadError::from)?,
-                version: link.version,
-                record: link.record_hash,
-                entries: link.entries,
-                journal_bytes,
-                profile: self.format.profile,
-                map: state.map(),
-                previous: state.catalogue().map(|catalogue| &**catalogue),
-            };
-            let catalogue = Arc::new(new.write(&*self.storage.checkpoints, control)?);
-            self.publish(&state, &catalogue)?;
-            tracing::debug!(version = link.version, "checkpoint written");
-        }
-        drop(state);
+        let version = Version::of(&state.link());
+        let written = self.write_checkpoint(state, journal_bytes, control);
+        self.noticed(state::write(&self.head))?.hold(false);
+        written?;
         self.shrink()?;
         self.prune()?;
-        Ok(Version::of(&link))
+        Ok(version)
+    }
+
+    fn write_checkpoint(
+        &self,
+        state: State,
+        journal_bytes: u64,
+        control: &mut Control<'_>,
+    ) -> Result<(), MaintenanceError> {
+        let link = state.link();
+        if self.pointers().last().map(|pointer| pointer.version) == Some(link.version) {
+            return Ok(());
+        }
+        let number = next_number(&*self.storage.checkpoints).map_err(ReadError::from)?;
+        let new = NewCheckpoint {
+            number,
+            version: link.version,
+            record: link.record_hash,
+            entries: link.entries,
+            journal_bytes,
+            profile: self.format.profile,
+            map: state.map(),
+            previous: state.catalogue().map(|catalogue| &**catalogue),
+        };
+        let catalogue = Arc::new(new.write(&*self.storage.checkpoints, control)?);
+        self.publish(&state, &catalogue)?;
+        tracing::debug!(version = link.version, "checkpoint written");
+        Ok(())
     }
 
     /// Makes a checkpoint count: from now on opening begins with it.

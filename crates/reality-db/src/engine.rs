@@ -1,7 +1,10 @@
 //! What the journal asks of a storage engine: an ordered map of bytes with atomic batches.
 
 mod files;
+#[cfg_attr(not(test), expect(dead_code, reason = "only tests lose power"))]
 pub(crate) mod memory;
+#[cfg(feature = "rocksdb")]
+pub(crate) mod rocksdb;
 #[cfg(feature = "sled")]
 pub(crate) mod sled;
 #[cfg(test)]

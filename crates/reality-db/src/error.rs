@@ -280,6 +280,12 @@ impl From<io::Error> for OpenError {
     }
 }
 
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        Self::Storage(error.into())
+    }
+}
+
 impl From<HeadError> for OpenError {
     fn from(error: HeadError) -> Self {
         match error {

@@ -1,12 +1,18 @@
 //! The description of a store: which format, and what was chosen when it was created.
 
+use std::io;
+
 use merkle_core::Hash;
 
 use crate::options::{Backend, KeyMode, Options};
+use crate::volume::Volume;
 use crate::{Damage, OpenError, Profile};
 
 /// Name of the file.
 pub(crate) const FILE: &str = "FORMAT";
+
+/// More than any description has: what is longer is none.
+const BYTES_MAX: usize = 4096;
 
 /// The format of this release.
 const VERSION: u32 = 1;
@@ -103,6 +109,18 @@ impl Format {
             _ => Ok(()),
         }
     }
+}
+
+/// The description in a folder, if there is one.
+pub(crate) fn read(folder: &dyn Volume) -> Result<Option<Format>, OpenError> {
+    let source = match folder.open(FILE) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        source => source?,
+    };
+    let len = usize::try_from(source.len()?).unwrap_or(usize::MAX);
+    let mut text = vec![0; len.min(BYTES_MAX + 1)];
+    source.read_at(0, &mut text)?;
+    Format::decode(&text).map(Some)
 }
 
 #[cfg(test)]

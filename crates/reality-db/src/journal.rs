@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use merkle_core::Hash;
 
-use crate::engine::{End, Engine, EngineBatch, EngineError, Entry};
+use crate::engine::{End, Engine, EngineBatch, EngineError, Entry, VALUE_BYTES_MAX};
 use crate::record::{COMMIT_BYTES_MAX, Header, METADATA_BYTES_MAX, Record, record_hash};
 use crate::{Damage, Fault};
 
 /// Bytes of a record that one entry of the engine holds.
 const CHUNK_BYTES: usize = 4000;
+
+const _: () = assert!(CHUNK_BYTES <= VALUE_BYTES_MAX);
 
 /// Chunks read at a time.
 const SCANNED_TOGETHER: usize = 1024;

@@ -13,6 +13,7 @@ mod format;
 mod head;
 mod health;
 mod history;
+mod integrity;
 mod journal;
 mod lock;
 mod named;
@@ -23,7 +24,10 @@ mod profile;
 mod record;
 mod snapshot;
 mod state;
+mod stats;
 mod storage;
+#[cfg(feature = "serde")]
+mod typed;
 mod version;
 mod volume;
 mod worker;
@@ -40,6 +44,7 @@ pub use engine::EngineError;
 pub use error::{CommitError, Damage, OpenError, ReadError};
 pub use health::Health;
 pub use history::{Difference, KeyChange, RollbackError};
+pub use integrity::{Depth, IntegrityProgress, IntegrityReport};
 pub use merkle_core::{Batch, Hash, Query};
 pub use named::{NameError, NamedSnapshot, SNAPSHOT_NAME_BYTES_MAX, SNAPSHOTS_MAX};
 pub use open::OpenReport;
@@ -48,6 +53,9 @@ pub use prepare::Prepared;
 pub use profile::Profile;
 pub use record::{COMMIT_BYTES_MAX, CommitKind, METADATA_BYTES_MAX, TooLarge, VALUE_BYTES_MAX};
 pub use snapshot::{Scan, Snapshot};
+pub use stats::Stats;
+#[cfg(feature = "serde")]
+pub use typed::{Encoding, EncodingError};
 pub use version::{CommitInfo, Version};
 
 use db::Shared;

@@ -2,7 +2,7 @@
 
 use merkle_core::Hash;
 
-use crate::engine::{Engine, EngineBatch};
+use crate::engine::Engine;
 use crate::error::Fault;
 use crate::{CommitError, Damage, ReadError, RealityDb, Snapshot, Version};
 
@@ -117,10 +117,13 @@ impl RealityDb {
     ///
     /// As for [`at`](Self::at).
     pub fn open_snapshot(&self, name: &str) -> Result<Option<Snapshot>, ReadError> {
-        let named = self.named_snapshots()?;
-        let Some(named) = named.into_iter().find(|named| named.name == name) else {
+        let Ok(key) = key(name) else {
             return Ok(None);
         };
+        let Some(value) = self.shared.storage.engine.get(&key)? else {
+            return Ok(None);
+        };
+        let named = self.shared.noticed(decode(name, &value))?;
         let snapshot = self.at(named.version.number)?;
         if snapshot.version() != named.version {
             let damage = Damage::Named { name: named.name };
@@ -134,11 +137,8 @@ impl RealityDb {
 pub(crate) fn list(engine: &dyn Engine) -> Result<Vec<NamedSnapshot>, Fault> {
     let entries = engine.scan(&[KIND], &[KIND + 1], SNAPSHOTS_MAX)?;
     let decode = |(key, value): &(Vec<u8>, Vec<u8>)| {
-        let name = String::from_utf8_lossy(key.get(1..).unwrap_or_default()).into_owned();
-        match decode(&name, value) {
-            Some(version) => Ok(NamedSnapshot { name, version }),
-            None => Err(Damage::Named { name }.into()),
-        }
+        let name = String::from_utf8_lossy(key.get(1..).unwrap_or_default());
+        decode(&name, value)
     };
     entries.iter().map(decode).collect()
 }
@@ -160,12 +160,19 @@ fn encode(name: &str, version: &Version) -> Vec<u8> {
     bytes
 }
 
-fn decode(name: &str, bytes: &[u8]) -> Option<Version> {
-    let (number, rest) = bytes.split_first_chunk()?;
-    let (root, _) = rest.split_first_chunk()?;
-    let version = Version {
-        number: u64::from_be_bytes(*number),
-        root: Hash::from_bytes(*root),
+fn decode(name: &str, bytes: &[u8]) -> Result<NamedSnapshot, Fault> {
+    let version = || {
+        let (number, rest) = bytes.split_first_chunk()?;
+        let (root, _) = rest.split_first_chunk()?;
+        let version = Version {
+            number: u64::from_be_bytes(*number),
+            root: Hash::from_bytes(*root),
+        };
+        (encode(name, &version) == bytes).then_some(version)
     };
-    (encode(name, &version) == bytes).then_some(version)
+    let name = name.to_owned();
+    match version() {
+        Some(version) => Ok(NamedSnapshot { name, version }),
+        None => Err(Damage::Named { name }.into()),
+    }
 }

@@ -127,7 +127,7 @@ fn create(storage: &Storage, journal: &Journal, options: &Options) -> Result<For
 }
 
 /// The first record: version 0, empty.
-fn genesis(format: &Format) -> (Link, Vec<u8>) {
+pub(crate) fn genesis(format: &Format) -> (Link, Vec<u8>) {
     let root = format.profile.empty();
     let header = Header {
         kind: CommitKind::Genesis,

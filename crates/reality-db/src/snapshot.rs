@@ -60,7 +60,7 @@ impl Snapshot {
     ///
     /// [`ReadError`]; damage is told, never returned as a value.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        self.get_tree_key(&*self.shared.tree_key(key)?)
+        self.get_tree_key(&self.shared.tree_key(key)?)
     }
 
     /// The value at a key of the tree.

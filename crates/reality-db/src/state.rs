@@ -5,11 +5,11 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use merkle_core::{Batch, Missing, PartialMap, Subtree, Value};
 
+use crate::Profile;
 use crate::checkpoint::Catalogue;
 use crate::engine::EngineError;
 use crate::error::Fault;
 use crate::journal::Link;
-use crate::{Damage, Profile};
 
 /// The content of one version.
 ///
@@ -32,6 +32,9 @@ struct Memory {
     limit_bytes: u64,
     /// The row of the catalogue whose subtree is next to be let go.
     hand: usize,
+    /// A checkpoint is being written: its catalogue would not know what is let go by the old one's
+    /// names meanwhile.
+    held: bool,
 }
 
 impl State {
@@ -107,6 +110,9 @@ impl State {
         let Some(catalogue) = self.catalogue.clone() else {
             return false;
         };
+        if self.memory.held {
+            return false;
+        }
         for _ in 0..steps.min(catalogue.len()) {
             let live_bytes = catalogue.pointer().live_bytes;
             if live_bytes.saturating_sub(self.memory.outside_bytes) <= self.memory.limit_bytes {
@@ -120,6 +126,11 @@ impl State {
             self.memory.hand = (self.memory.hand + 1) % catalogue.len();
         }
         true
+    }
+
+    /// Holds on to all that is in memory, or no longer.
+    pub(crate) fn hold(&mut self, held: bool) {
+        self.memory.held = held;
     }
 
     /// Lets go of a subtree that was loaded a moment ago.

@@ -1,6 +1,7 @@
 //! What checkpoints and marks ask of a file system: a folder of files.
 
 pub(crate) mod disk;
+#[cfg_attr(not(test), expect(dead_code, reason = "only tests lose power"))]
 pub(crate) mod memory;
 #[cfg(test)]
 mod tests;

@@ -83,6 +83,22 @@ fn proof_parts_must_fit_each_other() {
 }
 
 #[test]
+fn what_is_proven_says_which_entry_of_which_log() {
+    let log = log(5);
+    for index in (0..5).map(LeafIndex::new) {
+        let entry = index.get().to_be_bytes();
+        let proof = log.prove_inclusion(index, log.size()).unwrap();
+        let proven = proof.verify_entry(&entry, &log.head()).unwrap();
+        assert_eq!((proven.entry(), proven.index()), (&entry[..], index));
+        assert_eq!(
+            proven.leaf(),
+            proof.verify(&log_leaf_hash(&entry), &log.head()).unwrap()
+        );
+        assert_eq!(proven.leaf().head(), log.head());
+    }
+}
+
+#[test]
 fn a_full_range_takes_no_leaf_and_stays_as_it_is() {
     let count = CompactRange::hash_count(3, u64::MAX).unwrap();
     let full = CompactRange::from_parts(3, u64::MAX, vec![Hash::default(); count]).unwrap();

@@ -2,11 +2,9 @@
 
 use alloc::{vec, vec::Vec};
 
-use triomphe::Arc;
-
 use super::{
     bit::Bit,
-    page::{ITEMS_MAX, ITEMS_MIN, Page},
+    page::{ITEMS_MAX, ITEMS_MIN},
 };
 use crate::Hash;
 
@@ -33,14 +31,12 @@ pub(crate) struct Piece {
 /// What a piece is made of. Texts stay where they are until the piece is laid into a page.
 #[derive(Debug)]
 pub(crate) enum Part {
-    /// A leaf or stub of the open page with this number.
+    /// An item of the open page with this number, where it stays until it is laid.
     Old { page: u32, item: u8 },
     /// The leaf that this change writes.
     New { change: u32 },
     /// A subtree of which only the hash is known: its number in a tree under assembly.
     Stub { subtree: u32 },
-    /// A page that the update does not touch.
-    Page(Arc<Page>),
     /// An open page.
     Open(u32),
 }

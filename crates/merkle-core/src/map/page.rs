@@ -1,5 +1,7 @@
 //! Pages: pieces of the trie that lie together in memory and are shared between versions.
 
+mod splice;
+
 use alloc::vec::Vec;
 use core::{fmt, hint::select_unpredictable};
 
@@ -177,6 +179,40 @@ impl Page {
         usize::from(self.len ^ self.forks[ITEMS_MAX / 2].left ^ self.forks[ITEMS_MAX - 1].left)
     }
 
+    /// Reads the cache lines that say where the text of `item` or the page below is.
+    pub(crate) fn touch_item(&self, item: usize) -> usize {
+        let len = match self.items[item] {
+            Item::Leaf { key, .. } => key.len,
+            _ => 0,
+        };
+        usize::from(len) ^ self.text.len() ^ self.pages.len()
+    }
+
+    /// Reads the key and the value at `item`, or the first lines of the page below.
+    pub(crate) fn touch_text(&self, item: usize) -> usize {
+        match self.items[item] {
+            Item::Leaf { key, .. } => {
+                let start = usize::from(key.start);
+                let mut sum = 0;
+                for at in [start, start + 64, start + 128] {
+                    sum ^= self.text.get(at).copied().unwrap_or_default();
+                }
+                usize::from(sum)
+            }
+            _ => self.page(item).map_or(0, |below| below.first_touch()),
+        }
+    }
+
+    /// Reads the hashes above `item`.
+    pub(crate) fn touch_hashes(&self, item: usize) -> usize {
+        let mut sum = 0;
+        self.path(item, |fork, _| {
+            let [left, right] = &self.hashes[fork];
+            sum ^= left.as_ref()[0] ^ right.as_ref()[31];
+        });
+        usize::from(sum)
+    }
+
     /// The page at `item`, if that is one.
     pub(crate) fn page(&self, item: usize) -> Option<&Arc<Self>> {
         self.pages.get(item)?.as_ref()
@@ -298,27 +334,9 @@ impl Page {
         low
     }
 
-    /// The items among which `key` would stand if it parts from them at `bit`: it comes before all
-    /// of them or after all of them, and after if its bit there is 1.
-    pub(crate) fn apart(&self, key: &[u8], bit: Bit) -> (usize, usize) {
-        let (mut low, mut high) = (0, self.len() - 1);
-        let mut at = self.root();
-        while low < high && self.forks[at].bit < bit {
-            let fork = self.forks[at];
-            if fork.bit.of(key) {
-                low = at + 1;
-                at = usize::from(fork.right);
-            } else {
-                high = at;
-                at = usize::from(fork.left);
-            }
-        }
-        (low, high)
-    }
-
     /// The place before which `key`, which parts from everything here at `bit`, would stand.
     pub(crate) fn insertion(&self, key: &[u8], bit: Bit) -> usize {
-        let (low, high) = self.apart(key, bit);
+        let (low, high, ..) = self.parting(key, bit);
         if bit.of(key) { high + 1 } else { low }
     }
 
@@ -441,8 +459,8 @@ impl Page {
         self.push(Item::Leaf { key, value });
     }
 
-    /// Adds the leaf or stub at `item` of the page `from` behind the last item.
-    pub(crate) fn push_from(&mut self, from: &Self, item: usize) {
+    /// Adds the item at `item` of the page `from` behind the last item. A page is moved.
+    pub(crate) fn push_from(&mut self, from: &mut Self, item: usize) {
         match from.items[item] {
             Item::Leaf { key, value } => {
                 let key = append(&mut self.text, &[from.text(key)]);
@@ -457,7 +475,13 @@ impl Page {
                 self.push(Item::Leaf { key, value });
             }
             Item::Stub { prefix, bit } => self.push_stub(from.text(prefix), bit),
-            Item::Page | Item::Open(_) => debug_assert!(false, "pages are parts of their own"),
+            Item::Page => {
+                self.push(Item::Page);
+                if let Some(page) = from.pages.get_mut(item).and_then(Option::take) {
+                    self.put_page(self.len() - 1, page);
+                }
+            }
+            Item::Open(number) => self.push(Item::Open(number)),
         }
     }
 
@@ -470,12 +494,6 @@ impl Page {
     /// Adds an open page behind the last item.
     pub(crate) fn push_open(&mut self, number: u32) {
         self.push(Item::Open(number));
-    }
-
-    /// Adds a page behind the last item.
-    pub(crate) fn push_page(&mut self, page: Arc<Self>) {
-        self.push(Item::Page);
-        self.put_page(self.len() - 1, page);
     }
 
     /// Sets the fork that parts `items[at]` from the next item.

@@ -78,7 +78,10 @@ impl<H: Hasher> Tree<H> {
                     continue;
                 }
                 _ if is_whole => page.prefix(),
-                (_, Item::Leaf { key, .. }) if subtree.bit == Bit::END => page.text(key),
+                // Of a page of leaves no single one goes: the page as a whole is the subtree.
+                (_, Item::Leaf { key, .. }) if subtree.bit == Bit::END && !page.is_lowest() => {
+                    page.text(key)
+                }
                 _ => return false,
             };
             return prefix == subtree.prefix() && hash == subtree.hash();

@@ -4,6 +4,7 @@
 mod halves;
 mod rebuild;
 mod rehash;
+mod splice;
 
 use alloc::{vec, vec::Vec};
 use core::ops::Range;
@@ -237,33 +238,21 @@ impl<'b, H: Hasher> Update<'b, H> {
         self.open.reserve(2 * self.changes.len().min(1 << 16));
         let mut level = 0..1;
         while !level.is_empty() {
+            let mut found: Vec<(&Page, usize)> = Vec::with_capacity(level.len());
             for open in &self.open[level.clone()] {
+                let page = open.page();
                 for change in self.list(open.changes) {
-                    items[change] = small(open.page().find(self.changes[change].0));
+                    let item = page.find(self.changes[change].0);
+                    items[change] = small(item);
+                    found.push((page, item));
                 }
             }
-            self.touch(&level, &items);
+            touch(&found);
             for at in level.clone() {
                 self.distribute(at, &items);
             }
             level = level.end..self.open.len();
         }
-    }
-
-    /// Reads, without any use for it, what `distribute` and the next level will read.
-    fn touch(&self, level: &Range<usize>, items: &[u8]) {
-        let mut sum = 0_usize;
-        for open in &self.open[level.clone()] {
-            for change in self.list(open.changes) {
-                let item = usize::from(items[change]);
-                sum ^= match (open.page().page(item), open.page().representative(item)) {
-                    (Some(below), _) => below.first_touch(),
-                    (None, Some(key)) => usize::from(key.last().copied().unwrap_or_default()),
-                    (None, None) => 0,
-                };
-            }
-        }
-        core::hint::black_box(sum);
     }
 
     /// Brings the changes of one page to its items.
@@ -401,7 +390,7 @@ impl<'b, H: Hasher> Update<'b, H> {
     /// has become.
     fn ascend(&mut self) -> Outcome {
         for at in (0..self.open.len()).rev() {
-            let outcome = if self.open[at].edits.is_empty() {
+            let outcome = if self.open[at].edits.is_empty() || self.splice(at) {
                 self.keep(number(at));
                 Outcome::Page(number(at))
             } else {
@@ -435,6 +424,22 @@ impl<'b, H: Hasher> Update<'b, H> {
         }
         unreachable!("the topmost page hangs nowhere")
     }
+}
+
+/// Reads, without any use for it, what comes next at these items: their texts, the pages below and
+/// the hashes above them. In loops this short one round does not wait for the misses of another.
+fn touch(found: &[(&Page, usize)]) {
+    let mut sum = 0;
+    for (page, item) in found {
+        sum ^= page.touch_item(*item);
+    }
+    for (page, item) in found {
+        sum ^= page.touch_text(*item);
+    }
+    for (page, item) in found {
+        sum ^= page.touch_hashes(*item);
+    }
+    core::hint::black_box(sum);
 }
 
 /// The page for us alone: itself if nobody else holds it, otherwise a copy.

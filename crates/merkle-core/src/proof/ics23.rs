@@ -64,6 +64,12 @@ impl View<'_, Sha256> {
     /// Hashes each node of the proof once or twice. Only for `Sha256`: other profiles are none that
     /// ICS-23 verifiers know.
     ///
+    /// Verifiers of ICS-23 promise less than [`Proof::verify`](crate::Proof::verify). Some take a
+    /// leaf whose prefix is longer than in the spec, as the `ics23` crate 0.12 does. The end of a
+    /// key with a length before it, as in `m\x01c`, then passes for a key of its own: `c` for one
+    /// that is there, and `m\x01c` itself, behind that neighbour, for one that is not. Where others
+    /// choose the keys, refuse proofs that have any leaf prefix but `[0]`.
+    ///
     /// ```
     /// use merkle_core::{Batch, Map, Query, Sha256};
     ///

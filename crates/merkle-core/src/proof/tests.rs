@@ -2,8 +2,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Blake3, Sha256,
+    Blake3, KEY_BYTES_MAX, Sha256,
     testing::{Changes, Model, batch, map_of},
+    uvarint,
 };
 
 fn key() -> impl Strategy<Value = Vec<u8>> {
@@ -73,11 +74,14 @@ proptest! {
         for range in ranges {
             let proof = through_bytes(&map.prove_query(&Query::new().range(range).prefix(&prefix)));
             let view = proof.verify(&Blake3, &map.root()).unwrap();
+            prop_assert_eq!(view.root(), map.root());
             let expected: Vec<_> = model.iter()
                 .filter(|(key, _)| RangeBounds::<[u8]>::contains(&range, &key[..]))
                 .map(|(key, value)| (&key[..], Value::Bytes(value)))
                 .collect();
-            prop_assert_eq!(view.range(range).unwrap().collect::<Vec<_>>(), expected);
+            prop_assert_eq!(view.range(range).unwrap().collect::<Vec<_>>(), &expected[..]);
+            let backwards = view.range(range).unwrap().rev();
+            prop_assert!(backwards.eq(expected.into_iter().rev()));
             let expected: Vec<_> = model.iter()
                 .filter(|(key, _)| key.starts_with(&prefix))
                 .map(|(key, value)| (&key[..], Value::Bytes(value)))
@@ -118,6 +122,42 @@ proptest! {
             Err(error) => prop_assert!(matches!(error, TransitionError::NotCovered { .. }), "{}", error),
         }
     }
+}
+
+#[test]
+fn refuses_keys_of_a_length_that_maps_do_not_hold() {
+    for len in [0, 1, KEY_BYTES_MAX, KEY_BYTES_MAX + 1] {
+        for (kind, rest) in [(1, &[7; 32][..]), (2, &[0])] {
+            let mut bytes = vec![b'M', 1, 1, kind];
+            uvarint::push(&mut bytes, len as u64);
+            bytes.extend(vec![0; len]);
+            bytes.extend(rest);
+            let refused = ProofDecodeError::KeyLength { len };
+            let expected = match len {
+                1..=KEY_BYTES_MAX => Ok(len),
+                _ => Err(refused),
+            };
+            let decoded = Proof::decode(&bytes).map(|proof| proof.key(&proof.leaves[0]).len());
+            assert_eq!(decoded, expected, "kind {kind}");
+        }
+    }
+}
+
+#[test]
+fn a_root_over_keys_out_of_order_is_found_out_by_its_transitions() {
+    // Bits part the first two keys before the last two: no map has this tree.
+    let mut proof = Proof::default();
+    proof.nodes.extend([Node::Inner, Node::Inner]);
+    for key in [&b"a"[..], b"x", b"y"] {
+        proof.push_leaf(key, Value::Bytes(b"value"));
+    }
+    let root = proof.root(&Sha256);
+    let view = proof.verify(&Sha256, &root).unwrap();
+    let changes = vec![(b"a".to_vec(), None)];
+    assert_eq!(
+        view.apply(&batch(&changes)),
+        Err(TransitionError::Disorder { leaf: 0 })
+    );
 }
 
 #[cfg(feature = "serde")]

@@ -255,9 +255,8 @@ impl Pieces {
         let mut spine: Vec<(Gap, Hash)> = Vec::new();
         for (gap, hash) in self.gaps.into_iter().zip(hashes) {
             while let Some((upper, left)) = spine.pop_if(|(upper, _)| upper.least > gap.least) {
-                let above = spine.last().map(|(above, _)| *above);
-                let parent = above.filter(|above| above.least > gap.least).unwrap_or(gap);
-                check(parent, upper)?;
+                // A node between the two was held against `upper` before, and is against `gap` next.
+                check(gap, upper)?;
                 last = hasher.inner(&left, &last);
             }
             if let Some((above, _)) = spine.last() {

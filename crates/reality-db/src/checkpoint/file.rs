@@ -6,7 +6,9 @@ use super::error::{CheckpointError, Damage};
 use crate::volume::{Sink, Source, Volume};
 
 /// Bytes before the first bucket.
-pub(super) const HEADER_LEN: u64 = 16;
+pub(super) const HEADER_LEN: u64 = HEADER_BYTES as u64;
+
+const HEADER_BYTES: usize = 16;
 
 /// What every checkpoint file starts with; the last byte is the version of the format.
 const MAGIC: [u8; 8] = *b"RDBCKPT\x01";
@@ -47,8 +49,8 @@ pub(super) fn number(file: &str) -> Option<u64> {
     (name(number) == file).then_some(number)
 }
 
-pub(super) fn header(number: u64) -> [u8; HEADER_LEN as usize] {
-    let mut header = [0; HEADER_LEN as usize];
+pub(super) fn header(number: u64) -> [u8; HEADER_BYTES] {
+    let mut header = [0; HEADER_BYTES];
     let (magic, rest) = header.split_at_mut(MAGIC.len());
     magic.copy_from_slice(&MAGIC);
     rest.copy_from_slice(&number.to_be_bytes());
@@ -78,7 +80,7 @@ pub(super) fn open(
 
 /// Refuses a file that does not start as the one with this number does.
 pub(super) fn check_header(source: &dyn Source, number: u64) -> Result<(), CheckpointError> {
-    let mut found = [0; HEADER_LEN as usize];
+    let mut found = [0; HEADER_BYTES];
     let damage = match source.read_at(0, &mut found) {
         Ok(()) if found == header(number) => return Ok(()),
         Ok(()) if found[..7] == MAGIC[..7] && found[7] != MAGIC[7] => {

@@ -15,24 +15,14 @@ use super::{
 const READ_BYTES: usize = 1 << 20;
 
 impl Catalogue {
-    /// Reads the entries of a subtree. One read.
+    /// Reads the entries of some subtrees: one read for each, or for several that lie next to each
+    /// other, as neighbours do that were written together.
     ///
     /// # Errors
     ///
-    /// [`CheckpointError::NotStored`], [`CheckpointError::Io`], or [`CheckpointError::Damaged`] if
-    /// the file has become shorter. Other damage is found out by who decodes and supplies the bucket.
-    pub(crate) fn load(&self, subtree: &Subtree) -> Result<Bucket, CheckpointError> {
-        let location = self.locate(subtree)?;
-        let mut buckets = self.read(&[location])?;
-        buckets.pop().ok_or_else(|| not_stored(subtree))
-    }
-
-    /// Reads the entries of several subtrees. Those that lie next to each other, as neighbours do
-    /// that were written together, take one read.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`load`](Self::load), for the first subtree that meets one.
+    /// For the first subtree that meets one: [`CheckpointError::NotStored`], [`CheckpointError::Io`],
+    /// or [`CheckpointError::Damaged`] if the file has become shorter. Other damage is found out by
+    /// who decodes and supplies the buckets.
     pub(crate) fn load_all(&self, subtrees: &[Subtree]) -> Result<Vec<Bucket>, CheckpointError> {
         let locations: Result<Vec<_>, _> = subtrees.iter().map(|name| self.locate(name)).collect();
         let locations = locations?;

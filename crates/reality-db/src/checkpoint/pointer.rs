@@ -31,8 +31,7 @@ pub(crate) struct Pointer {
 
 /// Bytes that are no pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PointerError {
+pub(crate) enum PointerError {
     /// Not as long as a pointer.
     #[error("{len} bytes, a pointer has {}", Pointer::LEN)]
     Length {
@@ -83,13 +82,18 @@ impl Pointer {
     }
 
     /// Reads what [`encode`](Self::encode) wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`PointerError`].
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, PointerError> {
         let length = PointerError::Length { len: bytes.len() };
+        let format = *bytes.first().ok_or(length)?;
+        if format != FORMAT {
+            return Err(PointerError::UnknownFormat { format });
+        }
         let bytes: &[u8; Self::LEN] = bytes.try_into().map_err(|_| length)?;
         let (body, found) = bytes.split_at(Self::BODY);
-        if body[0] != FORMAT {
-            return Err(PointerError::UnknownFormat { format: body[0] });
-        }
         if check(body) != found {
             return Err(PointerError::Changed);
         }

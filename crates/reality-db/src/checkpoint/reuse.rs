@@ -99,3 +99,29 @@ fn keep(files: &[FileUse]) -> Vec<bool> {
     }
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(len: u64, live_bytes: u64) -> FileUse {
+        FileUse { len, live_bytes }
+    }
+
+    #[test]
+    fn leaves_files_of_little_use() {
+        let files = [file(100, 50), file(100, 49), file(100, 0), file(16, 0)];
+        assert_eq!(keep(&files), [true, false, false, false]);
+    }
+
+    #[test]
+    fn keeps_the_larger_of_too_many_files() {
+        let sizes: Vec<u64> = (1..=33).map(|size| 7 * size % 37 * 10).collect();
+        let files: Vec<_> = sizes.iter().map(|size| file(*size, *size)).collect();
+        assert_eq!(keep(&files[..32]), [true; 32]);
+        let kept = keep(&files);
+        let of = |stays| (sizes.iter().zip(&kept)).filter(move |(_, kept)| **kept == stays);
+        assert_eq!(of(true).count(), 16);
+        assert!(of(true).map(|(size, _)| size).min() > of(false).map(|(size, _)| size).max());
+    }
+}

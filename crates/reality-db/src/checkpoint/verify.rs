@@ -111,7 +111,7 @@ impl Catalogue {
             work();
         });
         let (entries, mut buckets) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        buckets.sort_by(|(a, _), (b, _): &(usize, BadPart)| a.cmp(b));
+        buckets.sort_by_key(|(row, _): &(usize, BadPart)| *row);
         let mut bad = self.verify_files();
         bad.extend(buckets.into_iter().map(|(_, bad)| bad));
         CheckpointReport {

@@ -77,6 +77,14 @@ fn sled_keeps_the_promises() {
     keep(&|path| Box::new(SledEngine::open(path, CACHE_BYTES).unwrap()));
 }
 
+#[cfg(feature = "rocksdb")]
+#[test]
+fn rocksdb_keeps_the_promises() {
+    use super::rocksdb::RocksEngine;
+
+    keep(&|path| Box::new(RocksEngine::open(path).unwrap()));
+}
+
 fn reads_what_was_written(open: Opener<'_>, path: &Path) {
     let engine = open(path);
     assert_eq!(engine.get(b"a").unwrap(), None);

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use merkle_core::{Batch, Hash, Map};
 
-use super::stages::read_format;
 use crate::engine::memory::MemoryEngine;
 use crate::fault::{Effect, Faults, Then};
+use crate::format;
 use crate::storage::{Reopen, Storage};
 use crate::volume::memory::MemoryVolume;
 use crate::{
@@ -92,7 +92,7 @@ impl Store {
             .retention(Retention::Last(RETAINED))
             .cache_bytes(0)
             .background(false);
-        RealityDb::start(storage, read_format(&self.folder)?, &options)
+        RealityDb::start(storage, format::read(&self.folder)?, &options)
     }
 
     fn lose_power(&self, seed: u64) {

@@ -398,7 +398,7 @@ impl<'s> Run<'s> {
         assert_eq!(&found, content);
         let (from, to) = (vec![1], vec![3, 2]);
         let range = (Bound::Excluded(&from[..]), Bound::Included(&to[..]));
-        let found = snapshot.range::<'_>(range).unwrap().map(Result::unwrap);
+        let found = snapshot.range(range).unwrap().map(Result::unwrap);
         let expected = content.range::<[u8], _>(range);
         assert!(found.eq(expected.map(|(key, value)| (key.clone(), value.clone()))));
         let found = snapshot.prefix(&[1]).unwrap().map(|entry| entry.unwrap().0);

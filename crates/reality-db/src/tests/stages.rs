@@ -5,9 +5,8 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use crate::engine::memory::MemoryEngine;
-use crate::format::{self, Format};
+use crate::format;
 use crate::storage::{Reopen, Storage};
-use crate::volume::Volume;
 use crate::volume::memory::MemoryVolume;
 use crate::{Backend, OpenError, Options, RealityDb};
 
@@ -55,7 +54,7 @@ impl Stage {
                     checkpoints: Arc::new(checkpoints.clone()),
                     _lock: None,
                 };
-                let format = read_format(folder)?;
+                let format = format::read(folder)?;
                 RealityDb::start(storage, format, options)
             }
             Self::Disk { folder, backend } => {
@@ -63,14 +62,4 @@ impl Stage {
             }
         }
     }
-}
-
-/// The description of the store, if there is one.
-pub(super) fn read_format(folder: &dyn Volume) -> Result<Option<Format>, OpenError> {
-    let Ok(source) = folder.open(format::FILE) else {
-        return Ok(None);
-    };
-    let mut text = vec![0; usize::try_from(source.len()?).unwrap()];
-    source.read_at(0, &mut text)?;
-    Format::decode(&text).map(Some)
 }

@@ -186,3 +186,18 @@ fn refuses_subtrees_out_of_order() {
     let refused = PartialMap::assemble(Sha256, root, &subtrees);
     assert!(matches!(refused, Err(AssembleError::RootMismatch { .. })));
 }
+
+#[test]
+fn lets_go_only_of_what_it_is_cut_into() {
+    let single = |key: u8| Model::from([(vec![key], vec![1])]);
+    let alone = PartialMap::from(map_of(Sha256, &single(0))).subtrees();
+    let mut both = single(0);
+    both.extend(single(1));
+    // The leaf is as it was, but it lies in a page with another one now.
+    let mut partial = PartialMap::from(map_of(Sha256, &both));
+    assert!(!partial.evict(&alone[0]));
+    assert_eq!(partial.get(&[1]), Ok(Some(Value::Bytes(&[1]))));
+    let subtrees = partial.subtrees();
+    assert_eq!(subtrees.len(), 1);
+    assert!(partial.evict(&subtrees[0]));
+}

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use triomphe::{Arc, UniqueArc};
+use triomphe::UniqueArc;
 
 use super::{Above, Outcome, Update, What, number, rehash::Job, small, unique};
 use crate::{
@@ -165,7 +165,6 @@ impl<H: Hasher> Update<'_, H> {
             }
             Part::New { change } => self.changes[*change as usize].0,
             Part::Stub { subtree } => self.subtrees[*subtree as usize].prefix(),
-            Part::Page(page) => page.prefix(),
             Part::Open(page) => self.open[*page as usize].page().prefix(),
         }
     }
@@ -174,9 +173,8 @@ impl<H: Hasher> Update<'_, H> {
     fn piece(&self, at: usize, item: usize, hash: Hash) -> Piece {
         let open = &self.open[at];
         let dirty = open.touched >> item & 1 == 1;
-        let part = match (open.page().item(item), open.page().page(item)) {
-            (_, Some(page)) => Part::Page(Arc::clone(page)),
-            (Item::Open(page), _) => Part::Open(page),
+        let part = match open.page().item(item) {
+            Item::Open(page) => Part::Open(page),
             _ => Part::Old {
                 page: number(at),
                 item: small(item),
@@ -212,7 +210,7 @@ impl<H: Hasher> Update<'_, H> {
     }
 
     /// The hash of an open page as it was before the update.
-    fn hash_before(&self, at: usize) -> Hash {
+    pub(super) fn hash_before(&self, at: usize) -> Hash {
         let mut at = at;
         loop {
             let open = &self.open[at];
@@ -272,12 +270,17 @@ impl<H: Hasher> Update<'_, H> {
                 open.hash = open.hash.or(Some(piece.hash));
                 return page;
             }
-            Part::Page(page) => unique(page),
             part => {
+                let key = self.representative(&part).to_vec();
                 let mut page = Page::with_text(self.text_bytes(&part));
                 self.lay(&mut page, &part);
-                page.finish(0, self.representative(&part));
-                UniqueArc::new(page)
+                match page.take_page(0, 0) {
+                    Some(below) => unique(below),
+                    None => {
+                        page.finish(0, &key);
+                        UniqueArc::new(page)
+                    }
+                }
             }
         };
         let page = self.open(page, Some(piece.hash), None, None);
@@ -287,12 +290,22 @@ impl<H: Hasher> Update<'_, H> {
 
     /// Lays the part of a fragment that starts at the inner node `top` into a new page.
     fn emit(&mut self, fragment: &Fragment, shape: &Shape, top: usize) -> u32 {
-        let mut text = 0;
+        let (mut text, mut first) = (0, None);
         shape.walk(top, |child| {
             if let Child::Piece(piece) = child {
                 text += self.text_bytes(&fragment.pieces[piece].part);
             }
+            if !matches!(child, Child::Fork(_)) {
+                first.get_or_insert(child);
+            }
         });
+        // A copy: what it is part of may move to the new page.
+        let first = match first {
+            Some(Child::Piece(piece)) => self.representative(&fragment.pieces[piece].part),
+            Some(Child::Cut { page, .. }) => self.open[page as usize].page().prefix(),
+            _ => &[],
+        }
+        .to_vec();
         // Some bytes for the prefix.
         let text = text + text / 32 + 8;
         let mut page = self
@@ -302,18 +315,13 @@ impl<H: Hasher> Update<'_, H> {
         page.reserve_text(text);
         // The inner nodes of the page in key order: their ranks are their places in the page.
         let mut forks = Vec::with_capacity(ITEMS_MAX);
-        let mut first = None;
         shape.walk(top, |child| match child {
             Child::Fork(fork) => forks.push(fork),
             Child::Piece(piece) => {
                 let part = &fragment.pieces[piece].part;
-                first = first.or(Some(self.representative(part)));
                 self.lay(&mut page, part);
             }
-            Child::Cut { page: below, .. } => {
-                first = first.or(Some(self.open[below as usize].page().prefix()));
-                page.push_open(below);
-            }
+            Child::Cut { page: below, .. } => page.push_open(below),
         });
         let rank = |fork: usize| small(forks.binary_search(&fork).unwrap_or_default());
         for (place, &fork) in forks.iter().enumerate() {
@@ -333,7 +341,7 @@ impl<H: Hasher> Update<'_, H> {
                 hashes,
             );
         }
-        page.finish(rank(top), first.unwrap_or_default());
+        page.finish(rank(top), &first);
         let hash = shape.hash(fragment, Child::Fork(top));
         let at = self.open(page, hash, None, None);
         let level = self.adopt(at);
@@ -370,12 +378,12 @@ impl<H: Hasher> Update<'_, H> {
                 .page()
                 .text_bytes(usize::from(*item)),
             Part::Stub { subtree } => self.subtrees[*subtree as usize].prefix().len(),
-            Part::Page(_) | Part::Open(_) => 0,
+            Part::Open(_) => 0,
         }
     }
 
     /// Adds a piece to a page as its next item.
-    fn lay(&self, page: &mut Page, part: &Part) {
+    fn lay(&mut self, page: &mut Page, part: &Part) {
         match part {
             Part::New { change } => {
                 let (key, value) = self.changes[*change as usize];
@@ -384,13 +392,13 @@ impl<H: Hasher> Update<'_, H> {
                 }
             }
             Part::Old { page: old, item } => {
-                page.push_from(self.open[*old as usize].page(), usize::from(*item));
+                let old = self.open[*old as usize].page_mut();
+                page.push_from(old, usize::from(*item));
             }
             Part::Stub { subtree } => {
                 let subtree = &self.subtrees[*subtree as usize];
                 page.push_stub(subtree.prefix(), subtree.bit);
             }
-            Part::Page(below) => page.push_page(Arc::clone(below)),
             Part::Open(below) => page.push_open(*below),
         }
     }
