@@ -274,7 +274,7 @@ impl Model {
 
     /// Which version's content this one brings back, if it is a rollback.
     fn rolls_back(&self, version: u64) -> Option<u64> {
-        (version % 9 == 7).then_some(version - 3)
+        (version % 9 == 7).then(|| version - 3)
     }
 
     fn changes(&self, version: u64) -> Changes {
