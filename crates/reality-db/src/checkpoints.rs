@@ -9,7 +9,7 @@ use crate::checkpoint::{
     remove_unreferenced,
 };
 use crate::db::{Shared, lock};
-use crate::engine::Engine;
+use crate::engine::{End, Engine};
 use crate::error::Fault;
 use crate::journal::Journal;
 use crate::record::Record;
@@ -239,6 +239,22 @@ pub(crate) fn list(engine: &dyn Engine) -> Result<Vec<Pointer>, Fault> {
         }
     }
     Ok(pointers)
+}
+
+/// The oldest version that can be made: that of the oldest checkpoint once the journal does not begin
+/// at the beginning any more.
+///
+/// Records below it are what a removal left that did not come to its end.
+pub(crate) fn oldest(journal: &Journal, engine: &dyn Engine) -> Result<u64, Fault> {
+    let first = journal.edge(End::First)?.unwrap_or_default();
+    if first == 0 {
+        return Ok(0);
+    }
+    // By its key: whether it can be read is another question.
+    let pointer = engine.edge(End::First, &[KIND], &[KIND + 1])?;
+    let version =
+        pointer.and_then(|(key, _)| Some(u64::from_be_bytes(key.get(1..)?.try_into().ok()?)));
+    Ok(version.map_or(first, |version| version.max(first)))
 }
 
 /// The engine's key of the pointer to the checkpoint of `version`.

@@ -1,7 +1,7 @@
 //! The handle of an open database.
 
 use std::io;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use merkle_core::KeyError;
@@ -164,7 +164,9 @@ impl Shared {
         }
         if writer.is_interrupted() {
             let mut head = state::write(&self.head)?;
-            self.noticed_by_commit(writer.resume(&mut head))?;
+            let (pointers, oldest) = self.noticed_by_commit(writer.resume(&mut head))?;
+            *lock(&self.pointers) = pointers;
+            self.oldest.fetch_max(oldest, Ordering::AcqRel);
         }
         Ok(writer)
     }
@@ -217,7 +219,7 @@ impl Shared {
         let before = lock(&self.pointers)
             .last()
             .map_or(0, |last| last.journal_bytes);
-        if writer.journal_bytes() - before >= self.options.checkpoint_bytes {
+        if writer.journal_bytes().saturating_sub(before) >= self.options.checkpoint_bytes {
             self.signal.ask();
         }
     }

@@ -298,6 +298,20 @@ impl From<HeadError> for OpenError {
 impl From<CheckpointError> for Fault {
     fn from(error: CheckpointError) -> Self {
         match error {
+            // The file is gone, or its end: no error of the system's, and the journal has it all.
+            CheckpointError::Io { file, source }
+                if matches!(
+                    source.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof
+                ) =>
+            {
+                Damage::Checkpoint {
+                    file,
+                    offset: 0,
+                    what: FileDamage::Unreadable(source.kind()),
+                }
+                .into()
+            }
             CheckpointError::Io { source, .. } => source.into(),
             CheckpointError::Damaged {
                 file,

@@ -86,6 +86,16 @@ impl Faults {
         self.shared.fired.load(Ordering::SeqCst)
     }
 
+    /// Whether the process has ended, as far as the store can tell.
+    pub(crate) fn stopped(&self) -> bool {
+        matches!(self.shared.plan, Some((_, _, Then::Stop))) && self.fired()
+    }
+
+    /// The same fault, not happened yet.
+    pub(crate) fn again(&self) -> Self {
+        Self::plan(self.shared.plan)
+    }
+
     /// `engine` with these faults.
     pub(crate) fn engine<E: Engine>(&self, engine: E) -> FaultyEngine<E> {
         let faults = self.clone();
@@ -105,7 +115,7 @@ impl Faults {
                 self.shared.fired.store(true, Ordering::SeqCst);
                 Verdict::Fail(effect)
             }
-            Some((_, _, Then::Stop)) if self.fired() => Verdict::Fail(Effect::None),
+            _ if self.stopped() => Verdict::Fail(Effect::None),
             _ => Verdict::Work,
         }
     }
@@ -131,9 +141,9 @@ impl Faults {
 
     /// Reads, unless the process has ended.
     fn read<T, E: From<io::Error>>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-        match self.shared.plan {
-            Some((_, _, Then::Stop)) if self.fired() => Err(injected().into()),
-            _ => work(),
+        match self.stopped() {
+            true => Err(injected().into()),
+            false => work(),
         }
     }
 }

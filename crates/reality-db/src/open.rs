@@ -45,13 +45,21 @@ impl RealityDb {
     ) -> Result<Self, OpenError> {
         let journal = Journal::new(storage.engine.clone());
         let format = match format {
-            Some(format) => format,
+            Some(format) => {
+                // Whoever created it may have ended before its name was durable.
+                storage.folder.sync()?;
+                format
+            }
             None => create(&storage, &journal, options)?,
         };
         let pointers = checkpoints::list(&*storage.engine)?;
+        let oldest = checkpoints::oldest(&journal, &*storage.engine)?;
         let (state, report, mut damage) = load(&storage, &journal, &format, options, &pointers)?;
         let (mark, found) = match Head::open(storage.folder.clone()) {
-            Ok(Some((mark, reading))) => (Some(mark), check_mark(&journal, &state, &reading.mark)?),
+            Ok(Some((mark, reading))) => (
+                Some((mark, reading)),
+                check_mark(&journal, &state, oldest, &reading.mark)?,
+            ),
             Ok(None) | Err(HeadError::Damaged) => (None, Some(Damage::Mark)),
             Err(HeadError::Io(error)) => return Err(OpenError::Storage(error.into())),
         };
@@ -65,7 +73,12 @@ impl RealityDb {
             check_expected(&journal, &state, version, root)?;
         }
         let mark = match mark {
-            Some(mark) => mark,
+            // The other slot could be lost to the next failure.
+            Some((_, reading)) if reading.damaged.is_some() && health == Health::Sound => {
+                tracing::warn!(at = reading.damaged, "one of the two marks was torn");
+                Head::create(storage.folder.clone(), &reading.mark)?
+            }
+            Some((mark, _)) => mark,
             None => Head::create(storage.folder.clone(), &Mark::of(&state.link()))?,
         };
         let begun = (pointers.iter()).find(|pointer| pointer.version == report.checkpoint);
@@ -81,7 +94,7 @@ impl RealityDb {
             health: RwLock::new(health),
             pointers: Mutex::new(pointers),
             checkpointing: Mutex::new(()),
-            oldest: AtomicU64::new(0),
+            oldest: AtomicU64::new(oldest),
             report,
             signal: Arc::default(),
         };
@@ -231,7 +244,12 @@ pub(crate) fn begin(
 }
 
 /// Compares what was found with the mark of what was acknowledged.
-fn check_mark(journal: &Journal, state: &State, mark: &Mark) -> Result<Option<Damage>, Fault> {
+fn check_mark(
+    journal: &Journal,
+    state: &State,
+    oldest: u64,
+    mark: &Mark,
+) -> Result<Option<Damage>, Fault> {
     let head = state.link();
     if mark.version > head.version {
         return Ok(Some(Damage::TailLost {
@@ -246,6 +264,10 @@ fn check_mark(journal: &Journal, state: &State, mark: &Mark) -> Result<Option<Da
             .read(mark.version)?
             .map(|record| record_hash(&record))
     };
+    // It is not synced: after a loss of power it may lag behind what has been pruned since.
+    if marked.is_none() && mark.version < oldest {
+        return Ok(None);
+    }
     Ok((marked != Some(mark.record)).then_some(Damage::Mark))
 }
 

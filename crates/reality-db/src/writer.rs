@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::checkpoint::Pointer;
 use crate::engine::{End, Engine, EngineBatch, EngineError};
 use crate::error::Fault;
 use crate::head::{Head, Mark};
@@ -9,7 +10,7 @@ use crate::journal::{Journal, Link};
 use crate::options::Durability;
 use crate::state::{SHRINK_STEPS, State};
 use crate::storage::{Reopen, Storage};
-use crate::{CommitError, Damage};
+use crate::{CommitError, Damage, checkpoints};
 
 /// The one who writes.
 pub(crate) struct Writer {
@@ -113,7 +114,10 @@ impl Writer {
     }
 
     /// Opens the engine again after a failure and brings `head` to where the journal stands.
-    pub(crate) fn resume(&mut self, head: &mut State) -> Result<(), Fault> {
+    ///
+    /// Returns which checkpoints there are, and the oldest version that can be made: the failure may
+    /// have been in a change of those.
+    pub(crate) fn resume(&mut self, head: &mut State) -> Result<(Vec<Pointer>, u64), Fault> {
         self.engine.reopen()?;
         let last = self.journal.edge(End::Last)?;
         let acknowledged = head.link().version;
@@ -128,14 +132,17 @@ impl Writer {
         let mut state = head.clone();
         self.journal_bytes += replay(&self.journal, &mut state, u64::MAX)?;
         self.engine.sync()?;
+        let pointers = checkpoints::list(&*self.engine)?;
+        let oldest = checkpoints::oldest(&self.journal, &*self.engine)?;
         *head = state;
         self.interrupted = false;
         self.unsynced = Some(Mark::of(&head.link()));
         tracing::info!(version = head.link().version, "resumed after a failure");
         self.sync().map_err(|error| match error {
-            CommitError::Unknown(error) => error.into(),
+            CommitError::Unknown(error) => Fault::from(error),
             _ => EngineError::Broken("sync failed".to_owned()).into(),
-        })
+        })?;
+        Ok((pointers, oldest))
     }
 }
 

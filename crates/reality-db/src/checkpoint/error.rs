@@ -121,8 +121,8 @@ pub enum Damage {
     /// The entries of a bucket are not those of its subtree.
     #[error("the entries have another hash than their subtree")]
     Hash,
-    /// The bucket could not be read.
-    #[error("the bucket could not be read: {0}")]
+    /// It could not be read.
+    #[error("it could not be read: {0}")]
     Unreadable(io::ErrorKind),
     /// The file does not hold what was written to it a moment ago.
     #[error("the file does not hold what was just written to it")]
