@@ -3,3 +3,4 @@
 mod model;
 mod panic;
 mod stages;
+mod transfer;
