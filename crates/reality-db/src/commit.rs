@@ -26,7 +26,7 @@ pub struct CommitOptions<'a> {
     number: Option<u64>,
     time_ns: u64,
     expected_root: Option<Hash>,
-    rollback_to: Option<u64>,
+    kind: Option<CommitKind>,
 }
 
 impl<'a> CommitOptions<'a> {
@@ -65,9 +65,15 @@ impl<'a> CommitOptions<'a> {
         self
     }
 
+    /// Says that the batch is of an import of `version`.
+    pub(crate) fn importing(mut self, version: u64) -> Self {
+        self.kind = Some(CommitKind::Import { version });
+        self
+    }
+
     /// Says that the batch brings back the content of version `to`.
     pub(crate) fn rolling_back(mut self, to: u64) -> Self {
-        self.rollback_to = Some(to);
+        self.kind = Some(CommitKind::Rollback { to });
         self
     }
 }
@@ -209,10 +215,7 @@ impl<'b> Group<'b> {
         head.update(batch)?;
         self.inverses.push(inverse);
         let header = Header {
-            kind: match options.rollback_to {
-                Some(to) => CommitKind::Rollback { to },
-                None => CommitKind::Changes,
-            },
+            kind: options.kind.unwrap_or(CommitKind::Changes),
             version: number,
             previous_version: previous.version,
             root_before: previous.root,

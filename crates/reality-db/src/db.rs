@@ -46,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) checkpointing: Mutex<()>,
     /// The oldest version that can be read, unless the journal begins later.
     pub(crate) oldest: AtomicU64,
+    /// The version that the journal begins with importing, or 0: those before it cannot be read.
+    pub(crate) imported: AtomicU64,
     pub(crate) report: OpenReport,
     pub(crate) signal: Arc<Signal>,
 }

@@ -119,6 +119,13 @@ pub enum OpenError {
         /// The folder.
         path: PathBuf,
     },
+    /// An import into the folder was begun and not finished: finish it by the same call to
+    /// [`import`](crate::RealityDb::import), or remove the folder.
+    #[error("the import of version {version} is unfinished")]
+    ImportUnfinished {
+        /// Number of the version that was exported.
+        version: u64,
+    },
     /// A format that this release does not know.
     #[error("the store has format {found}; this release reads format {known}")]
     UnknownFormat {

@@ -48,7 +48,8 @@ impl RealityDb {
     /// [`ReadError::Storage`].
     pub fn oldest(&self) -> Result<u64, ReadError> {
         let first = self.journal().edge(End::First)?.unwrap_or_default();
-        Ok(first.max(self.shared.oldest.load(Ordering::Acquire)))
+        let kept = first.max(self.shared.oldest.load(Ordering::Acquire));
+        Ok(kept.max(self.shared.imported.load(Ordering::Acquire)))
     }
 
     /// A version to read from, as [`snapshot`](Self::snapshot) gives the newest.

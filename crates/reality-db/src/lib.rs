@@ -27,6 +27,7 @@ mod snapshot;
 mod state;
 mod stats;
 mod storage;
+mod transfer;
 #[cfg(feature = "serde")]
 mod typed;
 mod version;
@@ -56,6 +57,10 @@ pub use record::{COMMIT_BYTES_MAX, CommitKind, METADATA_BYTES_MAX, TooLarge, VAL
 pub use recovery::{RecoveryError, WayOut};
 pub use snapshot::{Scan, Snapshot};
 pub use stats::Stats;
+pub use transfer::{
+    ChunkFault, ExportError, ExportFileError, ExportHeader, ExportOptions, ExportReport,
+    ImportError, TransferProgress, verify_export,
+};
 #[cfg(feature = "serde")]
 pub use typed::{Encoding, EncodingError};
 pub use version::{CommitInfo, Version};

@@ -1,7 +1,7 @@
 //! Opening and creating.
 
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use merkle_core::{Hash, Hasher, Map, PartialMap};
@@ -16,6 +16,7 @@ use crate::journal::{Journal, Link};
 use crate::record::{Changes, CommitKind, Header, Record, record_hash};
 use crate::state::State;
 use crate::storage::Storage;
+use crate::transfer::importing;
 use crate::writer::{Writer, replay};
 use crate::{Damage, OpenError, Options, RealityDb, Shared, checkpoints};
 
@@ -43,6 +44,21 @@ impl RealityDb {
         format: Option<Format>,
         options: &Options,
     ) -> Result<Self, OpenError> {
+        importing::refuse(&*storage.folder)?;
+        let db = Self::start_importing(storage, format, options)?;
+        let imported = db.shared.imported.load(Ordering::Acquire);
+        if imported > db.version().number {
+            return Err(OpenError::ImportUnfinished { version: imported });
+        }
+        Ok(db)
+    }
+
+    /// The same, also if it holds an import that is to be finished.
+    pub(crate) fn start_importing(
+        storage: Storage,
+        format: Option<Format>,
+        options: &Options,
+    ) -> Result<Self, OpenError> {
         let journal = Journal::new(storage.engine.clone());
         let format = match format {
             Some(format) => {
@@ -64,6 +80,13 @@ impl RealityDb {
             Err(HeadError::Io(error)) => return Err(OpenError::Storage(error.into())),
         };
         damage = damage.or(found);
+        let imported = match importing::imported(&journal, state.link().version) {
+            Err(Fault::Damage(found)) => {
+                damage = damage.or(Some(found));
+                0
+            }
+            imported => imported?,
+        };
         let health = match damage {
             None => Health::Sound,
             Some(damage) if options.accept_damage => Health::Panic(damage),
@@ -95,6 +118,7 @@ impl RealityDb {
             pointers: Mutex::new(pointers),
             checkpointing: Mutex::new(()),
             oldest: AtomicU64::new(oldest),
+            imported: AtomicU64::new(imported),
             report,
             signal: Arc::default(),
         };

@@ -32,6 +32,12 @@ pub enum CommitKind {
         /// The version whose content this one has.
         to: u64,
     },
+    /// Content that was [imported](crate::RealityDb::import): all of it if this is the version that
+    /// was exported, else the beginning of it.
+    Import {
+        /// The version that was exported.
+        version: u64,
+    },
 }
 
 /// A record without its metadata and changes.
@@ -95,28 +101,44 @@ pub enum TooLarge {
 impl Changes {
     /// Encodes a batch of puts and deletions.
     pub(crate) fn encode(batch: &Batch<'_>) -> Result<Self, TooLarge> {
-        let mut bytes = Vec::new();
-        let mut count = 0;
+        let mut changes = Self::default();
         for (key, value) in batch.changes() {
-            bytes.extend(u16::try_from(key.len()).unwrap_or(u16::MAX).to_be_bytes());
-            bytes.extend(key);
-            match value {
-                Some(Value::Bytes(value)) => {
-                    let len = u32::try_from(value.len())
-                        .ok()
-                        .filter(|_| value.len() <= VALUE_BYTES_MAX)
-                        .ok_or(TooLarge::Value { len: value.len() })?;
-                    bytes.extend(len.to_be_bytes());
-                    bytes.extend(value);
-                }
-                _ => bytes.extend(DELETED.to_be_bytes()),
-            }
-            if bytes.len() > COMMIT_BYTES_MAX {
-                return Err(TooLarge::Commit { len: bytes.len() });
-            }
-            count += 1;
+            changes.push(key, value.and_then(Value::bytes))?;
         }
-        Ok(Self { bytes, count })
+        Ok(changes)
+    }
+
+    /// Adds the change of `key`, which is behind all keys so far, to a value or to none.
+    pub(crate) fn push(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), TooLarge> {
+        let bytes = &mut self.bytes;
+        bytes.extend(u16::try_from(key.len()).unwrap_or(u16::MAX).to_be_bytes());
+        bytes.extend(key);
+        match value {
+            Some(value) => {
+                let len = u32::try_from(value.len())
+                    .ok()
+                    .filter(|_| value.len() <= VALUE_BYTES_MAX)
+                    .ok_or(TooLarge::Value { len: value.len() })?;
+                bytes.extend(len.to_be_bytes());
+                bytes.extend(value);
+            }
+            None => bytes.extend(DELETED.to_be_bytes()),
+        }
+        if bytes.len() > COMMIT_BYTES_MAX {
+            return Err(TooLarge::Commit { len: bytes.len() });
+        }
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Bytes that they take in a record.
+    pub(crate) fn len_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// How many they are.
+    pub(crate) fn count(&self) -> u32 {
+        self.count
     }
 
     /// The changes as a batch that borrows from them.
@@ -132,6 +154,7 @@ impl Header {
             CommitKind::Genesis => (0, 0),
             CommitKind::Changes => (1, 0),
             CommitKind::Rollback { to } => (2, to),
+            CommitKind::Import { version } => (3, version),
         };
         let metadata_len = u32::try_from(metadata.len()).unwrap_or(u32::MAX);
         let mut bytes = Vec::with_capacity(HEADER_LEN + metadata.len() + changes.bytes.len());
@@ -151,40 +174,49 @@ impl Header {
         bytes.extend(&changes.bytes);
         bytes
     }
+
+    /// Reads what stands before the metadata of a record: its length and the number of changes too.
+    pub(crate) fn read(rest: &mut &[u8]) -> Result<(Self, u32, u32), NotARecord> {
+        let [format, kind] = take(rest)?;
+        let mut number = || take(rest).map(u64::from_be_bytes);
+        let [argument, version, previous_version] = [number()?, number()?, number()?];
+        let mut hash = || take(rest).map(Hash::from_bytes);
+        let [root_before, root, previous_record] = [hash()?, hash()?, hash()?];
+        let mut number = || take(rest).map(u64::from_be_bytes);
+        let [time_ns, entries] = [number()?, number()?];
+        let metadata_len = u32::from_be_bytes(take(rest)?);
+        let count = u32::from_be_bytes(take(rest)?);
+        let kind = match (format, kind, argument) {
+            (FORMAT, 0, 0) => CommitKind::Genesis,
+            (FORMAT, 1, 0) => CommitKind::Changes,
+            (FORMAT, 2, to) => CommitKind::Rollback { to },
+            (FORMAT, 3, exported) if exported >= version => {
+                CommitKind::Import { version: exported }
+            }
+            _ => return Err(NotARecord),
+        };
+        let header = Self {
+            kind,
+            version,
+            previous_version,
+            root_before,
+            root,
+            previous_record,
+            time_ns,
+            entries,
+        };
+        Ok((header, metadata_len, count))
+    }
 }
 
 impl<'a> Record<'a> {
     /// Reads a record; any bytes give one or an error, and one only from its canonical bytes.
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, NotARecord> {
         let mut rest = bytes;
-        let [format, kind] = take(&mut rest)?;
-        let mut number = || take(&mut rest).map(u64::from_be_bytes);
-        let [argument, version, previous_version] = [number()?, number()?, number()?];
-        let mut hash = || take(&mut rest).map(Hash::from_bytes);
-        let [root_before, root, previous_record] = [hash()?, hash()?, hash()?];
-        let mut number = || take(&mut rest).map(u64::from_be_bytes);
-        let [time_ns, entries] = [number()?, number()?];
-        let metadata_len = u32::from_be_bytes(take(&mut rest)?);
-        let count = u32::from_be_bytes(take(&mut rest)?);
-        let kind = match (format, kind, argument) {
-            (FORMAT, 0, 0) => CommitKind::Genesis,
-            (FORMAT, 1, 0) => CommitKind::Changes,
-            (FORMAT, 2, to) => CommitKind::Rollback { to },
-            _ => return Err(NotARecord),
-        };
-        let metadata = take_slice(&mut rest, metadata_len as usize)?;
+        let (header, metadata_len, count) = Header::read(&mut rest)?;
         Ok(Self {
-            header: Header {
-                kind,
-                version,
-                previous_version,
-                root_before,
-                root,
-                previous_record,
-                time_ns,
-                entries,
-            },
-            metadata,
+            header,
+            metadata: take_slice(&mut rest, metadata_len as usize)?,
             changes: read_changes(rest, count)?,
         })
     }

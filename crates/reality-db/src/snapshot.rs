@@ -21,7 +21,7 @@ pub use scan::Scan;
 pub struct Snapshot {
     state: Arc<RwLock<State>>,
     version: Version,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Snapshot {
@@ -156,7 +156,7 @@ impl Snapshot {
         Ok(state::read(&self.state)?.clone())
     }
 
-    fn noticed<T>(&self, outcome: Result<T, Fault>) -> Result<T, ReadError> {
+    pub(crate) fn noticed<T>(&self, outcome: Result<T, Fault>) -> Result<T, ReadError> {
         self.shared.noticed(outcome)
     }
 }

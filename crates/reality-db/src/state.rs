@@ -163,6 +163,22 @@ impl State {
         }
     }
 
+    /// Asks until nothing is missing, adding to `loaded` what was loaded for it, which stays in memory.
+    pub(crate) fn ask_noting<T>(
+        &mut self,
+        loaded: &mut Vec<Subtree>,
+        ask: impl Fn(&PartialMap<Profile>) -> Result<T, Missing>,
+    ) -> Result<T, Fault> {
+        loop {
+            let missing = match ask(&self.map) {
+                Ok(answer) => return Ok(answer),
+                Err(missing) => missing,
+            };
+            self.supply(&missing)?;
+            loaded.extend(missing.subtrees);
+        }
+    }
+
     /// The first entries in `range`, at most `limit`, and the subtrees that were loaded for it.
     pub(crate) fn read_range(
         &mut self,
@@ -170,19 +186,13 @@ impl State {
         limit: usize,
     ) -> Result<(Vec<OwnedEntry>, Vec<Subtree>), Fault> {
         let mut loaded = Vec::new();
-        loop {
-            let missing = match self.map.range(range) {
-                Ok(entries) => {
-                    let owned = |(key, value): (&[u8], Value<'_>)| {
-                        (key.to_vec(), value.bytes().unwrap_or_default().to_vec())
-                    };
-                    return Ok((entries.take(limit).map(owned).collect(), loaded));
-                }
-                Err(missing) => missing,
+        let entries = self.ask_noting(&mut loaded, |map| {
+            let owned = |(key, value): (&[u8], Value<'_>)| {
+                (key.to_vec(), value.bytes().unwrap_or_default().to_vec())
             };
-            self.supply(&missing)?;
-            loaded.extend(missing.subtrees);
-        }
+            Ok(map.range(range)?.take(limit).map(owned).collect())
+        })?;
+        Ok((entries, loaded))
     }
 
     /// Applies `batch`, which is sorted, in two threads if it is large. The link stays.

@@ -9,6 +9,7 @@ use crate::engine::memory::MemoryEngine;
 use crate::engine::{End, Engine, EngineBatch, EngineError, Entry};
 use crate::format::{self, Format};
 use crate::lock::{FolderLock, LockError};
+use crate::transfer::importing;
 use crate::volume::Volume;
 use crate::volume::disk::DiskVolume;
 use crate::volume::memory::MemoryVolume;
@@ -194,12 +195,14 @@ fn read_format(path: &Path) -> Result<Option<Format>, OpenError> {
     Ok(None)
 }
 
-/// What a creation that did not come to its end may leave behind.
-const LEFT_BEHIND: [&str; 6] = [
+/// What a creation or import that did not come to its end may leave behind.
+const LEFT_BEHIND: [&str; 8] = [
     "LOCK",
     "HEAD",
     "HEAD.new",
     "FORMAT.new",
+    importing::NAME,
+    importing::NEW_NAME,
     "journal",
     "checkpoints",
 ];

@@ -4,3 +4,4 @@ mod faults;
 mod model;
 mod panic;
 mod stages;
+mod transfer;

@@ -41,6 +41,15 @@ impl Stage {
 
     /// Opens the database, or creates it.
     pub(super) fn open(&self, options: &Options) -> Result<RealityDb, OpenError> {
+        let (storage, format) = self.storage(options)?;
+        RealityDb::start(storage, format, options)
+    }
+
+    /// The storage, and the description of the store if there is one.
+    pub(super) fn storage(
+        &self,
+        options: &Options,
+    ) -> Result<(Storage, Option<Format>), OpenError> {
         match self {
             Self::Memory {
                 engine,
@@ -54,11 +63,10 @@ impl Stage {
                     checkpoints: Arc::new(checkpoints.clone()),
                     _lock: None,
                 };
-                let format = format::read(folder)?;
-                RealityDb::start(storage, format, options)
+                Ok((storage, format::read(folder)?))
             }
             Self::Disk { folder, backend } => {
-                RealityDb::open(folder.path(), &options.clone().backend(*backend))
+                Storage::open(folder.path(), &options.clone().backend(*backend))
             }
         }
     }
