@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use crate::engine::memory::MemoryEngine;
-use crate::format;
+use crate::format::{self, Format};
 use crate::storage::{Reopen, Storage};
 use crate::volume::memory::MemoryVolume;
 use crate::{Backend, OpenError, Options, RealityDb};
