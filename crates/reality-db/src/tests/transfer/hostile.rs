@@ -60,10 +60,13 @@ fn every_changed_byte_is_refused_where_it_stands() {
     let chunks = chunks(&file);
     assert!(chunks.len() > 4);
     for at in 0..file.len() {
-        for change in [1, 2, 4, 8, 16, 32, 64, 128, 0xff] {
+        for bit in 0..8 {
             let mut changed = file.clone();
-            changed[at] ^= change;
-            let error = refused(&changed);
+            changed[at] ^= 1 << bit;
+            let error = match at % 8 == bit {
+                true => refused(&changed),
+                false => verify_export(&changed[..], None, go_on).unwrap_err(),
+            };
             let place = chunks
                 .iter()
                 .position(|&(from, to)| (from..to).contains(&at));
