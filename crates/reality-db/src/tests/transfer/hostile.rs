@@ -139,12 +139,8 @@ fn a_header_that_is_not_of_the_chunks_is_refused() {
     let other_root = forged(header(0, 0, 40, Hash::from_bytes([9; 32]), count));
     let error = refused(&other_root);
     let is_first = matches!(
-        error,
-        ExportFileError::Chunk {
-            chunk: 0,
-            fault: ChunkFault::Proof(_),
-            ..
-        }
+        &error,
+        ExportFileError::Chunk { chunk: 0, fault, .. } if matches!(**fault, ChunkFault::Proof(_))
     );
     assert!(is_first, "{error}");
     let error = refused(&forged(header(1, 0, 40, root, count)));
@@ -233,7 +229,7 @@ fn fault(file: &[u8]) -> ChunkFault {
     match refused(file) {
         ExportFileError::Chunk {
             chunk: 0, fault, ..
-        } => fault,
+        } => *fault,
         error => panic!("{error}"),
     }
 }
