@@ -1,6 +1,7 @@
 //! A process that commits is killed at any moment: what it was told is there afterwards, exactly.
 //!
 //! `REALITY_DB_KILLS` says how often; `REALITY_DB_SEED` where the chances begin.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::collections::BTreeMap;
 use std::error::Error;
