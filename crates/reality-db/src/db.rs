@@ -144,6 +144,21 @@ impl RealityDb {
         self.shared.health()
     }
 
+    /// Finds out where the journal stands after the storage failed, and goes on from there. The next
+    /// commit does so too. Nothing to do if nothing failed.
+    ///
+    /// The version it returns is the last acknowledged one, or one whose commit failed as
+    /// [`Unknown`](CommitError::Unknown) and is there.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError::Storage`] while the storage still fails; [`CommitError::Panic`].
+    pub fn recover(&self) -> Result<Version, CommitError> {
+        let writer = self.shared.writer()?;
+        drop(writer);
+        Ok(self.version())
+    }
+
     /// Makes all commits durable, for [`Durability::Buffered`](crate::Durability::Buffered).
     ///
     /// # Errors

@@ -142,6 +142,12 @@ pub enum OpenError {
         /// The format of this release.
         known: u32,
     },
+    /// The journal is kept in an engine that this build does not have.
+    #[error("the journal is kept in {feature}: build with the feature `{feature}`")]
+    NotBuiltIn {
+        /// The feature to build with.
+        feature: &'static str,
+    },
     /// The database was created with another choice.
     #[error("the database was created with {option} = {found}, asked for was {asked}")]
     OtherOption {

@@ -11,6 +11,12 @@ use crate::{Damage, OpenError, Profile};
 /// Name of the file.
 pub(crate) const FILE: &str = "FORMAT";
 
+/// The engines that a store may be kept in, each a feature, and whether this build has it.
+const ENGINES: [(&str, bool); 2] = [
+    ("sled", cfg!(feature = "sled")),
+    ("rocksdb", cfg!(feature = "rocksdb")),
+];
+
 /// More than any description has: what is longer is none.
 const BYTES_MAX: usize = 4096;
 
@@ -65,6 +71,11 @@ impl Format {
                 });
             }
             _ => {}
+        }
+        for (feature, is_built_in) in ENGINES {
+            if !is_built_in && text.contains(&format!("\nbackend {feature}\n")) {
+                return Err(OpenError::NotBuiltIn { feature });
+            }
         }
         for profile in Profile::ALL {
             for key_mode in KeyMode::ALL {

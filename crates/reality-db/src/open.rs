@@ -93,7 +93,7 @@ impl RealityDb {
         let imported = match importing::imported(&journal, state.link().version) {
             Err(Fault::Damage(found)) => {
                 damage = damage.or(Some(found));
-                0
+                state.link().version // those before it may be parts of an import, or not
             }
             imported => imported?,
         };

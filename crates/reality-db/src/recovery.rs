@@ -128,6 +128,9 @@ impl Shared {
             let Some(state) = self.sound_from(&journal, pointer.as_ref())? else {
                 continue;
             };
+            if state.link().version < self.imported.load(Ordering::Acquire) {
+                continue; // the beginning of what was imported, which never was a version
+            }
             let oldest = pointer.map_or(0, |pointer| pointer.version);
             let reaches_newest = state.link().version >= newest;
             let keeps_history = oldest <= self.oldest.load(Ordering::Acquire);

@@ -100,7 +100,7 @@ impl Storage {
         path: &Path,
         options: &Options,
     ) -> Result<(Self, Option<Format>), OpenError> {
-        if options.backend == Some(Backend::Memory) {
+        if options.backend.unwrap_or_default() == Backend::Memory {
             return Ok((Self::in_memory()?, None));
         }
         let format = read_format(path)?;
@@ -150,6 +150,10 @@ impl Storage {
 }
 
 /// How the journal is opened.
+#[cfg_attr(
+    not(any(feature = "sled", feature = "rocksdb")),
+    expect(unused_variables, reason = "memory has no path")
+)]
 fn opener(backend: Backend, path: PathBuf) -> OpenEngine {
     match backend {
         #[cfg(feature = "sled")]

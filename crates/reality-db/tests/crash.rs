@@ -1,6 +1,7 @@
 //! A process that commits is killed at any moment: what it was told is there afterwards, exactly.
 //!
 //! `REALITY_DB_KILLS` says how often; `REALITY_DB_SEED` where the chances begin.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -290,7 +291,11 @@ impl Model {
             let value = match dice.below(100) {
                 0 => Some(vec![1; 6000]),
                 1..10 => None,
-                len => Some(dice.below(u64::MAX).to_le_bytes().repeat(len as usize / 8)),
+                len => Some(
+                    dice.below(u64::MAX)
+                        .to_le_bytes()
+                        .repeat(usize::try_from(len / 8).unwrap()),
+                ),
             };
             (key, value)
         };
@@ -394,7 +399,7 @@ impl Model {
 }
 
 fn profile(seed: u64) -> Profile {
-    [Profile::Sha256, Profile::Blake3][usize::from(seed % 2 == 0)]
+    [Profile::Sha256, Profile::Blake3][usize::from(seed.is_multiple_of(2))]
 }
 
 fn batch(changes: &Changes) -> Batch<'_> {

@@ -67,6 +67,9 @@ pub enum ChunkFault {
     End,
 }
 
+/// A key and its value.
+pub(super) type Proved<'p> = (&'p [u8], &'p [u8]);
+
 /// A chunk as it stands in the file, which anybody may have made.
 #[derive(Clone, Debug)]
 pub(super) struct Chunk {
@@ -153,7 +156,7 @@ impl Chunk {
         &self,
         proof: &'p Proof,
         header: &ExportHeader,
-    ) -> Result<Vec<(&'p [u8], &'p [u8])>, ChunkFault> {
+    ) -> Result<Vec<Proved<'p>>, ChunkFault> {
         let view = proof.verify(&header.profile, &header.version.root)?;
         let mut entries = Vec::new();
         for (key, value) in view.range(range(self.after(), self.to()))? {

@@ -82,7 +82,7 @@ pub enum ExportFileError {
         /// Its last key; none if it is the last chunk, or its keys are not known.
         to: Option<Vec<u8>>,
         /// What is wrong with it.
-        fault: ChunkFault,
+        fault: Box<ChunkFault>,
     },
     /// The chunks do not have the number of entries that the header says.
     #[error("the export has {found} entries, its header says {expected}")]

@@ -111,7 +111,7 @@ impl<R: Read> ExportFile<R> {
             chunk: self.chunks.saturating_sub(1),
             after: chunk.after().to_vec(),
             to,
-            fault,
+            fault: Box::new(fault),
         }
     }
 
@@ -121,7 +121,7 @@ impl<R: Read> ExportFile<R> {
             chunk: self.chunks,
             after: after.to_vec(),
             to,
-            fault,
+            fault: Box::new(fault),
         }
     }
 

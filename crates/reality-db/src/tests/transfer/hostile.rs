@@ -60,10 +60,13 @@ fn every_changed_byte_is_refused_where_it_stands() {
     let chunks = chunks(&file);
     assert!(chunks.len() > 4);
     for at in 0..file.len() {
-        for change in [1, 2, 4, 8, 16, 32, 64, 128, 0xff] {
+        for bit in 0..8 {
             let mut changed = file.clone();
-            changed[at] ^= change;
-            let error = refused(&changed);
+            changed[at] ^= 1 << bit;
+            let error = match at % 8 == bit {
+                true => refused(&changed),
+                false => verify_export(&changed[..], None, go_on).unwrap_err(),
+            };
             let place = chunks
                 .iter()
                 .position(|&(from, to)| (from..to).contains(&at));
@@ -136,12 +139,8 @@ fn a_header_that_is_not_of_the_chunks_is_refused() {
     let other_root = forged(header(0, 0, 40, Hash::from_bytes([9; 32]), count));
     let error = refused(&other_root);
     let is_first = matches!(
-        error,
-        ExportFileError::Chunk {
-            chunk: 0,
-            fault: ChunkFault::Proof(_),
-            ..
-        }
+        &error,
+        ExportFileError::Chunk { chunk: 0, fault, .. } if matches!(**fault, ChunkFault::Proof(_))
     );
     assert!(is_first, "{error}");
     let error = refused(&forged(header(1, 0, 40, root, count)));
@@ -230,7 +229,7 @@ fn fault(file: &[u8]) -> ChunkFault {
     match refused(file) {
         ExportFileError::Chunk {
             chunk: 0, fault, ..
-        } => fault,
+        } => *fault,
         error => panic!("{error}"),
     }
 }
