@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -52,6 +52,7 @@ impl SledEngine {
             // Commits flush; a thread that does so now and then only takes the disk from them.
             .flush_every_ms(None);
         await_release(path)?;
+        remove_unfinished(path)?;
         let db = guarded(|| config.open()).map_err(|error| match error {
             // At this point only its files can have made it panic.
             EngineError::Broken(why) => EngineError::Damaged(why),
@@ -212,6 +213,26 @@ fn await_release(path: &Path) -> io::Result<()> {
             Ok(()) => return log.unlock(),
             Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
             Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Removes what sled left of a summary of its log that it did not finish.
+///
+/// It takes such a file for a finished one, finds it damaged and does not open any more: after a
+/// kill, a loss of power or a full disk at the wrong moment. Without it, it reads its log instead.
+fn remove_unfinished(path: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            fs::remove_file(entry.path())?;
         }
     }
     Ok(())

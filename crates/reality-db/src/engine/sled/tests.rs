@@ -49,6 +49,20 @@ fn blobs(path: &Path) -> usize {
 }
 
 #[test]
+fn opens_after_a_summary_that_was_not_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = open(folder.path());
+    commit(&engine, 1, 3);
+    drop(engine);
+    for unfinished in [&b""[..], b"begun, not ended"] {
+        let name = "snap.00000000004FF981.generating";
+        fs::write(folder.path().join(name), unfinished).unwrap();
+        let engine = open(folder.path());
+        assert_eq!(engine.scan(b"", b"\xff", 9).unwrap().len(), 3);
+    }
+}
+
+#[test]
 fn counts_its_bytes_on_disk() {
     let folder = tempfile::tempdir().unwrap();
     let engine = open(folder.path());
