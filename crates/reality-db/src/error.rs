@@ -46,6 +46,14 @@ pub enum Damage {
         /// The newest version in the journal.
         found: Option<u64>,
     },
+    /// Names of snapshots, or where checkpoints are, are not as they were acknowledged.
+    #[error("of {acknowledged} changes beside the journal {found} are there: the last are lost")]
+    SmallLost {
+        /// How many were acknowledged.
+        acknowledged: u64,
+        /// How many are there.
+        found: u64,
+    },
     /// The mark of the last acknowledged version cannot be read, or contradicts the journal.
     #[error("the mark of the last acknowledged version is damaged or contradicts the journal")]
     Mark,

@@ -6,8 +6,8 @@
 //! it has lost its end.
 //!
 //! ```text
-//! file = slot ‖ zeros ‖ slot                              624 bytes: slots at 0 and 512
-//! slot = "rdbhead1" ‖ version u64 ‖ root ‖ record hash ‖ check
+//! file = slot ‖ zeros ‖ slot                              632 bytes: slots at 0 and 512
+//! slot = "rdbhead1" ‖ version u64 ‖ root ‖ record hash ‖ small u64 ‖ check
 //! check = BLAKE3 in derive-key mode, over what stands before it,
 //!         in the context "DIOTEC360 reality-db 2026 head mark"
 //! ```
@@ -29,6 +29,8 @@ pub(crate) struct Mark {
     pub(crate) root: Hash,
     /// The hash of its record in the journal.
     pub(crate) record: Hash,
+    /// How many small records were written beside the journal.
+    pub(crate) small: u64,
 }
 
 /// The mark of a database that is open.
@@ -137,7 +139,9 @@ pub(crate) fn read(volume: &dyn Volume) -> Result<Option<Reading>, HeadError> {
         damaged: None,
     };
     let reading = match (slot(Slot::First)?, slot(Slot::Second)?) {
-        (Some(first), Some(second)) if second.version > first.version => {
+        (Some(first), Some(second))
+            if (second.version, second.small) > (first.version, first.small) =>
+        {
             found(second, Slot::Second)
         }
         (Some(first), Some(_)) => found(first, Slot::First),
@@ -160,6 +164,7 @@ fn encode(mark: &Mark) -> [u8; SLOT_BYTES] {
     slot[8..16].copy_from_slice(&mark.version.to_be_bytes());
     slot[16..48].copy_from_slice(mark.root.as_bytes());
     slot[48..80].copy_from_slice(mark.record.as_bytes());
+    slot[80..88].copy_from_slice(&mark.small.to_be_bytes());
     let check = check(&slot[..CHECKED_BYTES]);
     slot[CHECKED_BYTES..].copy_from_slice(&check);
     slot
@@ -173,11 +178,13 @@ fn decode(slot: &[u8; SLOT_BYTES]) -> Option<Mark> {
     let (magic, fields) = fields.split_first_chunk::<8>()?;
     let (version, fields) = fields.split_first_chunk::<8>()?;
     let (root, fields) = fields.split_first_chunk::<32>()?;
-    let (record, _) = fields.split_first_chunk::<32>()?;
+    let (record, fields) = fields.split_first_chunk::<32>()?;
+    let (small, _) = fields.split_first_chunk::<8>()?;
     (magic == MAGIC).then_some(Mark {
         version: u64::from_be_bytes(*version),
         root: Hash::from(*root),
         record: Hash::from(*record),
+        small: u64::from_be_bytes(*small),
     })
 }
 
@@ -189,7 +196,7 @@ const NAME: &str = "HEAD";
 const NEW_NAME: &str = "HEAD.new";
 
 const MAGIC: &[u8; 8] = b"rdbhead1";
-const CHECKED_BYTES: usize = 8 + 8 + 32 + 32;
+const CHECKED_BYTES: usize = 8 + 8 + 32 + 32 + 8;
 const SLOT_BYTES: usize = CHECKED_BYTES + 32;
 const SECOND_AT: usize = 512;
 const FILE_BYTES: usize = SECOND_AT + SLOT_BYTES;
@@ -204,6 +211,7 @@ mod tests {
             version,
             root: Hash::from([version.to_le_bytes()[0]; 32]),
             record: Hash::from([0xee; 32]),
+            small: 0,
         }
     }
 

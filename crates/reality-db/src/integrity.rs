@@ -59,12 +59,13 @@ pub struct IntegrityReport {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Depth {
-    /// All that is on disk: every record against the chain, every bucket against the tree, every
-    /// catalogue against its root; and that the newest checkpoint and the records behind it make up
-    /// the newest root.
+    /// What the newest version and the history depend on: every record against the chain, every
+    /// catalogue against its root, every bucket of the newest checkpoint against the tree, and of the
+    /// oldest where the history begins with it; and that the newest checkpoint and the records
+    /// behind it make up the newest root.
     #[default]
     Stored,
-    /// Also that the records from the oldest retained version on lead to every root in turn.
+    /// Also the buckets of all checkpoints between, and that the records from the oldest retained version on lead to every root in turn.
     /// Takes as long as making all these commits again without a disk.
     Roots,
 }
@@ -144,7 +145,7 @@ impl Check<'_> {
         self.small_files(&mut report)?;
         let (chain, buckets) = thread::scope(|threads| {
             let chain = threads.spawn(|| self.chain());
-            let buckets = self.checkpoints();
+            let buckets = self.checkpoints(depth);
             (chain.join().unwrap_or_else(|_| Err(panicked())), buckets)
         });
         let (chain, buckets) = (chain?, buckets?);
@@ -246,12 +247,14 @@ impl Check<'_> {
         }
     }
 
-    /// Every catalogue against its root, every bucket of the newest against the tree.
-    fn checkpoints(&self) -> Result<IntegrityReport, Fault> {
+    /// Every catalogue against its root, buckets against the tree.
+    fn checkpoints(&self, depth: Depth) -> Result<IntegrityReport, Fault> {
         let mut report = IntegrityReport::default();
         for (at, pointer) in self.pointers.iter().enumerate() {
-            let is_newest = at + 1 == self.pointers.len();
-            match self.checkpoint(pointer, is_newest, &mut report) {
+            let is_needed = at + 1 == self.pointers.len()
+                || (at == 0 && self.shared.oldest.load(Ordering::Acquire) > 0)
+                || depth == Depth::Roots;
+            match self.checkpoint(pointer, is_needed, &mut report) {
                 Err(Fault::Damage(damage)) => report.damage.push(damage),
                 checked => checked?,
             }
@@ -265,14 +268,14 @@ impl Check<'_> {
     fn checkpoint(
         &self,
         pointer: &Pointer,
-        is_newest: bool,
+        is_needed: bool,
         report: &mut IntegrityReport,
     ) -> Result<(), Fault> {
         let profile = self.shared.format.profile;
         let catalogue = Catalogue::open(&*self.shared.storage.checkpoints, pointer)?;
         report.checkpoints += 1;
-        // Older ones are spare: their buckets are checked when they are read.
-        if !is_newest {
+        // The others are spare: their buckets are checked when they are read.
+        if !is_needed {
             catalogue.assemble(profile)?;
             return Ok(());
         }
@@ -286,7 +289,7 @@ impl Check<'_> {
                 false => ControlFlow::Continue(()),
             }
         });
-        report.buckets = found.buckets as u64;
+        report.buckets += found.buckets as u64;
         report.entries = found.entries;
         report
             .damage

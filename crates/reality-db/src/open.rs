@@ -17,7 +17,7 @@ use crate::record::{Changes, CommitKind, Header, Record, record_hash};
 use crate::state::State;
 use crate::storage::Storage;
 use crate::transfer::importing;
-use crate::writer::{Writer, replay};
+use crate::writer::{Writer, replay, small_records};
 use crate::{Damage, OpenError, Options, RealityDb, Shared, checkpoints};
 
 /// What precedes the genesis record.
@@ -79,7 +79,17 @@ impl RealityDb {
             Ok(None) | Err(HeadError::Damaged) => (None, Some(Damage::Mark)),
             Err(HeadError::Io(error)) => return Err(OpenError::Storage(error.into())),
         };
-        damage = damage.or(found);
+        let small = small_records(&*storage.engine)?;
+        let acknowledged = mark.as_ref().map_or(0, |(_, reading)| reading.mark.small);
+        let lost = (small < acknowledged).then_some(Damage::SmallLost {
+            acknowledged,
+            found: small,
+        });
+        damage = damage.or(found).or(lost);
+        let marked = Mark {
+            small,
+            ..Mark::of(&state.link())
+        };
         let imported = match importing::imported(&journal, state.link().version) {
             Err(Fault::Damage(found)) => {
                 damage = damage.or(Some(found));
@@ -102,12 +112,12 @@ impl RealityDb {
                 Head::create(storage.folder.clone(), &reading.mark)?
             }
             Some((mark, _)) => mark,
-            None => Head::create(storage.folder.clone(), &Mark::of(&state.link()))?,
+            None => Head::create(storage.folder.clone(), &marked)?,
         };
         let begun = (pointers.iter()).find(|pointer| pointer.version == report.checkpoint);
         let journal_bytes =
             begun.map_or(0, |pointer| pointer.journal_bytes) + report.replayed_bytes;
-        let writer = Writer::new(&storage, mark, options.durability, journal_bytes);
+        let writer = Writer::new(&storage, mark, marked, options.durability, journal_bytes);
         let shared = Shared {
             format,
             options: options.clone(),

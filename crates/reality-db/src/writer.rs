@@ -20,6 +20,8 @@ pub(crate) struct Writer {
     durability: Durability,
     /// The newest record written, if it is not known to be durable.
     unsynced: Option<Mark>,
+    /// What was marked last, or would be if there were need.
+    marked: Mark,
     /// A write or sync failed: where the journal stands is not known.
     interrupted: bool,
     /// Bytes of all records so far, those of pruned versions too.
@@ -27,10 +29,11 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// A writer behind `journal_bytes` of records.
+    /// A writer behind `journal_bytes` of records, the last of which is that of `marked`.
     pub(crate) fn new(
         storage: &Storage,
         mark: Head,
+        marked: Mark,
         durability: Durability,
         journal_bytes: u64,
     ) -> Self {
@@ -40,6 +43,7 @@ impl Writer {
             mark,
             durability,
             unsynced: None,
+            marked,
             interrupted: false,
             journal_bytes,
         }
@@ -74,16 +78,22 @@ impl Writer {
         }
     }
 
-    /// Writes small records that are not part of the journal, durably.
+    /// Writes small records that are not part of the journal, durably, and counts it in the mark.
     pub(crate) fn write_small(
         &mut self,
-        changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+        mut changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     ) -> Result<(), CommitError> {
+        let small = self.marked.small + 1;
+        changes.push((SMALL.to_vec(), Some(small.to_be_bytes().to_vec())));
         let written = self.engine.write(EngineBatch { changes });
         written.and_then(|()| self.engine.sync()).map_err(|error| {
             self.interrupted = true;
             CommitError::Unknown(error)
-        })
+        })?;
+        self.marked.small = small;
+        let mark = self.unsynced.take().unwrap_or(self.marked);
+        self.write_mark(mark);
+        Ok(())
     }
 
     /// Makes what was written durable, and marks it as acknowledged.
@@ -95,18 +105,26 @@ impl Writer {
             self.interrupted = true;
             return Err(CommitError::Unknown(error));
         }
-        // Durable without it: the mark is what tells later that the journal lost its tail.
-        if let Err(error) = self.mark.write(&mark) {
+        self.write_mark(mark);
+        Ok(())
+    }
+
+    /// Marks what is durable already: the mark is what tells later that the journal lost its tail.
+    fn write_mark(&mut self, mark: Mark) {
+        let small = self.marked.small;
+        self.marked = Mark { small, ..mark };
+        if let Err(error) = self.mark.write(&self.marked) {
             tracing::warn!(%error, version = mark.version, "the mark could not be written");
         }
-        Ok(())
     }
 
     /// Marks another version as the last acknowledged one, in both places of the mark.
     pub(crate) fn mark_again(&mut self, mark: Mark) -> Result<(), EngineError> {
         self.engine.sync()?;
+        let small = small_records(&*self.engine)?;
+        self.marked = Mark { small, ..mark };
         for _ in 0..2 {
-            let written = self.mark.write(&mark);
+            let written = self.mark.write(&self.marked);
             written.map_err(|error| EngineError::Broken(error.to_string()))?;
         }
         self.unsynced = None;
@@ -134,6 +152,15 @@ impl Writer {
         self.engine.sync()?;
         let pointers = checkpoints::list(&*self.engine)?;
         let oldest = checkpoints::oldest(&self.journal, &*self.engine)?;
+        let small = small_records(&*self.engine)?;
+        if small < self.marked.small {
+            return Err(Damage::SmallLost {
+                acknowledged: self.marked.small,
+                found: small,
+            }
+            .into());
+        }
+        self.marked.small = small;
         *head = state;
         self.interrupted = false;
         self.unsynced = Some(Mark::of(&head.link()));
@@ -173,12 +200,23 @@ pub(crate) fn replay(journal: &Journal, state: &mut State, last: u64) -> Result<
     Ok(bytes)
 }
 
+/// How many small records were written beside the journal, by the engine.
+pub(crate) fn small_records(engine: &dyn Engine) -> Result<u64, EngineError> {
+    let count = engine.get(SMALL)?.and_then(|count| count.try_into().ok());
+    Ok(count.map_or(0, u64::from_be_bytes))
+}
+
+/// The engine's key that holds how many small records were written.
+const SMALL: &[u8] = b"n";
+
 impl Mark {
+    /// The mark of a version, as long as nothing small was written.
     pub(crate) fn of(link: &Link) -> Self {
         Self {
             version: link.version,
             root: link.root,
             record: link.record_hash,
+            small: 0,
         }
     }
 }

@@ -1,0 +1,566 @@
+//! Every byte of every file of a store changed in turn: it is found, or nothing depends on it.
+//!
+//! `REALITY_DB_FLIPS` says how many bytes are changed in all; `REALITY_DB_SEED` where the chances
+//! begin. Child processes do it, so that neither an abort nor a hang goes unnoticed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use merkle_core::{Hash, Hasher, Map};
+use reality_db::{
+    Batch, Depth, Health, KeyMode, OpenError, Options, Profile, ReadError, RealityDb, Retention,
+};
+
+/// How long one changed byte may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A store to be tampered with.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    name: &'static str,
+    profile: Profile,
+    key_mode: KeyMode,
+    retention: Retention,
+    versions: u64,
+    /// Most changes of a commit.
+    changes: u64,
+    /// Versions between two checkpoints.
+    checkpoint_every: u64,
+}
+
+const PLAIN: Shape = Shape {
+    name: "small",
+    profile: Profile::Sha256,
+    key_mode: KeyMode::Ordered,
+    retention: Retention::All,
+    versions: 5,
+    changes: 6,
+    checkpoint_every: u64::MAX,
+};
+
+const SHAPES: [Shape; 5] = [
+    PLAIN,
+    Shape {
+        name: "with checkpoints",
+        versions: 14,
+        changes: 60,
+        checkpoint_every: 4,
+        ..PLAIN
+    },
+    Shape {
+        name: "pruned",
+        retention: Retention::Last(3),
+        versions: 17,
+        changes: 30,
+        checkpoint_every: 3,
+        ..PLAIN
+    },
+    Shape {
+        name: "hashed keys",
+        key_mode: KeyMode::Hashed,
+        versions: 9,
+        changes: 40,
+        checkpoint_every: 4,
+        ..PLAIN
+    },
+    Shape {
+        name: "blake3",
+        profile: Profile::Blake3,
+        versions: 9,
+        changes: 40,
+        checkpoint_every: 5,
+        ..PLAIN
+    },
+];
+
+type Content = BTreeMap<Vec<u8>, Vec<u8>>;
+
+impl Shape {
+    fn options(&self) -> Options {
+        Options::new()
+            .profile(self.profile)
+            .key_mode(self.key_mode)
+            .retention(self.retention)
+            .cache_bytes(0)
+            .background(false)
+    }
+
+    fn changes(&self, version: u64) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
+        let mut dice = Dice(version);
+        let mut change = |_| {
+            let key = vec![1 + dice.below(3) as u8, dice.below(60) as u8];
+            let value = match dice.below(40) {
+                0..8 => None,
+                8 => Some(vec![version as u8; 4500]), // more than one entry of the engine
+                _ => Some(vec![dice.below(250) as u8; 12]),
+            };
+            (key, value)
+        };
+        (0..=version % self.changes).map(&mut change).collect()
+    }
+
+    /// The content of every version.
+    fn contents(&self) -> Vec<Content> {
+        let mut contents = vec![Content::new()];
+        for version in 1..=self.versions {
+            let mut content = contents[contents.len() - 1].clone();
+            for (key, value) in self.changes(version) {
+                match value {
+                    Some(value) => content.insert(key, value),
+                    None => content.remove(&key),
+                };
+            }
+            contents.push(content);
+        }
+        contents
+    }
+
+    fn build(&self, folder: &Path) {
+        let db = RealityDb::open(folder, &self.options()).unwrap();
+        for version in 1..=self.versions {
+            let changes = self.changes(version);
+            let mut batch = Batch::new();
+            for (key, value) in &changes {
+                match value {
+                    Some(value) => batch.put(key, value).unwrap(),
+                    None => batch.delete(key).unwrap(),
+                };
+            }
+            assert_eq!(db.commit(&batch).unwrap().number, version);
+            if version % self.checkpoint_every == 0 {
+                db.checkpoint(|_| ControlFlow::Continue(())).unwrap();
+            }
+        }
+        db.name_snapshot("named", self.versions - 1).unwrap();
+    }
+
+    fn root(&self, content: &Content) -> Hash {
+        let mut entries: Vec<(Vec<u8>, &Vec<u8>)> = (content.iter())
+            .map(|(key, value)| match self.key_mode {
+                KeyMode::Hashed => (self.profile.value(key).as_bytes().to_vec(), value),
+                _ => (key.clone(), value),
+            })
+            .collect();
+        entries.sort();
+        let mut batch = Batch::new();
+        for (key, value) in &entries {
+            batch.put(key, value).unwrap();
+        }
+        let mut map = Map::with_hasher(self.profile);
+        map.update(&batch);
+        map.root()
+    }
+}
+
+/// What a sound store answers.
+struct Truth {
+    shape: Shape,
+    contents: Vec<Content>,
+    roots: Vec<Hash>,
+    oldest: u64,
+}
+
+/// What came of one changed byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    /// Every answer was right, and a check of everything found nothing.
+    Harmless,
+    /// Every answer was right; a check of everything found the damage, or opening got over it.
+    Found,
+    /// Some answers were errors, all others right.
+    Errors,
+    /// Not opened, whether damage was accepted or not.
+    Refused,
+}
+
+impl Truth {
+    fn new(shape: Shape, folder: &Path) -> Self {
+        let contents = shape.contents();
+        let roots = contents.iter().map(|content| shape.root(content)).collect();
+        let db = RealityDb::open(folder, &shape.options()).unwrap();
+        let oldest = db.oldest().unwrap();
+        let truth = Self {
+            shape,
+            contents,
+            roots,
+            oldest,
+        };
+        assert_eq!(truth.ask(&db), Ok(Outcome::Harmless));
+        truth
+    }
+
+    /// Opens what was tampered with, and reads everything.
+    fn examine(&self, folder: &Path) -> Result<Outcome, String> {
+        let options = self.shape.options();
+        match RealityDb::open(folder, &options) {
+            Ok(db) => return self.ask(&db),
+            Err(OpenError::Locked { .. }) => return Err("locked".to_owned()),
+            Err(_) => {}
+        }
+        match RealityDb::open(folder, &options.accept_damage(true)) {
+            Ok(db) => {
+                // A file of sled's may be mended by its first opening: that is right too.
+                let outcome = self.ask(&db)?;
+                Ok(outcome.max(Outcome::Errors))
+            }
+            Err(_) => Ok(Outcome::Refused),
+        }
+    }
+
+    /// Asks everything; the reason if an answer is wrong.
+    fn ask(&self, db: &RealityDb) -> Result<Outcome, String> {
+        let sound = db.health() == Health::Sound;
+        let newest = db.version();
+        let last = self.contents.len() as u64 - 1;
+        if sound && newest.number != last {
+            return Err(format!("sound at version {}", newest.number));
+        }
+        if newest.root != *self.at(&self.roots, newest.number)? {
+            return Err("the root at the head".to_owned());
+        }
+        let mut errors = 0;
+        let head = self.at(&self.contents, newest.number)?;
+        for (key, value) in head {
+            match db.get(key) {
+                Ok(found) if found.as_ref() == Some(value) => {}
+                Ok(found) => return Err(format!("{key:?} is {found:?}")),
+                Err(_) => errors += 1,
+            }
+        }
+        match db.get(b"absent") {
+            Ok(None) => {}
+            Ok(Some(_)) => return Err("an absent key".to_owned()),
+            Err(_) => errors += 1,
+        }
+        for version in self.oldest..=newest.number {
+            errors += self.ask_version(db, version)?;
+        }
+        match db.named_snapshots() {
+            Ok(named) if named.len() == 1 && named[0].version.number == last - 1 => {
+                let root = named[0].version.root;
+                if root != *self.at(&self.roots, last - 1)? {
+                    return Err("the root of a name".to_owned());
+                }
+            }
+            Ok(named) if sound => return Err(format!("the names are {named:?}")),
+            Ok(_) | Err(_) => errors += 1,
+        }
+        let report = db.verify_integrity(Depth::Roots, |_| ControlFlow::Continue(()));
+        let found = match &report {
+            Ok(report) => !report.damage.is_empty() || !report.complete,
+            Err(_) => true,
+        };
+        let got_over = !db.open_report().passed_over.is_empty();
+        match (errors, found || got_over) {
+            (0, false) => Ok(Outcome::Harmless),
+            (0, true) => Ok(Outcome::Found),
+            (_, false) if sound => Err(format!("{errors} errors, and nothing is found")),
+            (_, _) => Ok(Outcome::Errors),
+        }
+    }
+
+    fn ask_version(&self, db: &RealityDb, version: u64) -> Result<usize, String> {
+        let content = self.at(&self.contents, version)?;
+        let root = self.at(&self.roots, version)?;
+        let mut errors = 0;
+        match db.info(version) {
+            Ok(info) if info.version.root == *root => {}
+            Ok(info) => return Err(format!("of {version}: {info:?}")),
+            Err(error) => errors += self.misled(db, version, &error)?,
+        }
+        let snapshot = match db.at(version) {
+            Ok(snapshot) => snapshot,
+            Err(error) => return Ok(errors + self.misled(db, version, &error)?),
+        };
+        if snapshot.version().root != *root {
+            return Err(format!("the root of {version}"));
+        }
+        for (key, value) in content {
+            match snapshot.get(key) {
+                Ok(found) if found.as_ref() == Some(value) => {}
+                Ok(found) => return Err(format!("{key:?} was {found:?} at {version}")),
+                Err(_) => errors += 1,
+            }
+        }
+        if self.shape.key_mode == KeyMode::Ordered {
+            let entries: Result<Content, _> = snapshot
+                .iter()
+                .map_err(|error| error.to_string())?
+                .collect();
+            match entries {
+                Ok(entries) if entries == *content => {}
+                Ok(_) => return Err(format!("the entries of {version}")),
+                Err(_) => errors += 1,
+            }
+        }
+        Ok(errors)
+    }
+
+    /// A version that is retained is neither pruned nor unknown, unless the store says that it is
+    /// damaged.
+    fn misled(&self, db: &RealityDb, version: u64, error: &ReadError) -> Result<usize, String> {
+        match error {
+            ReadError::Pruned { .. } | ReadError::NoSuchVersion { .. }
+                if db.health() == Health::Sound =>
+            {
+                Err(format!("of {version}: {error}"))
+            }
+            _ => Ok(1),
+        }
+    }
+
+    fn at<'t, T>(&self, all: &'t [T], version: u64) -> Result<&'t T, String> {
+        let found = usize::try_from(version).ok().and_then(|at| all.get(at));
+        found.ok_or_else(|| format!("version {version} never was"))
+    }
+}
+
+/// A bit of a byte of a file.
+#[derive(Clone, Debug)]
+struct Flip {
+    file: PathBuf,
+    at: usize,
+    bits: u8,
+}
+
+/// Which bytes to change: all of them if there are no more than `limit`, else some by chance, most
+/// of them where there is something written.
+fn flips(folder: &Path, seed: u64, limit: u64) -> Vec<Flip> {
+    let mut written = Vec::new();
+    let mut zeros = Vec::new();
+    for file in files(folder) {
+        for (at, byte) in fs::read(folder.join(&file))
+            .unwrap()
+            .into_iter()
+            .enumerate()
+        {
+            let flip = Flip {
+                file: file.clone(),
+                at,
+                bits: 1 << (at % 8),
+            };
+            match byte {
+                0 => zeros.push(flip),
+                _ => written.push(flip),
+            }
+        }
+    }
+    let mut dice = Dice(seed);
+    let mut some = |mut all: Vec<Flip>, limit: u64| {
+        while all.len() as u64 > limit {
+            let at = usize::try_from(dice.below(all.len() as u64)).unwrap();
+            all.swap_remove(at);
+        }
+        all
+    };
+    let zeros = some(zeros, limit / 5);
+    let left = limit - zeros.len() as u64;
+    let mut flips = some(written, left);
+    flips.extend(zeros);
+    flips
+}
+
+fn files(folder: &Path) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(inner) = folders.pop() {
+        for entry in fs::read_dir(folder.join(&inner)).unwrap() {
+            let entry = entry.unwrap();
+            let path = inner.join(entry.file_name());
+            match entry.file_type().unwrap().is_dir() {
+                true => folders.push(path),
+                false => drop(found.insert(path)),
+            }
+        }
+    }
+    found
+}
+
+fn copy(from: &Path, to: &Path) {
+    let _ = fs::remove_dir_all(to);
+    for file in files(from) {
+        fs::create_dir_all(to.join(&file).parent().unwrap()).unwrap();
+        fs::copy(from.join(&file), to.join(&file)).unwrap();
+    }
+}
+
+#[test]
+fn no_changed_byte_changes_an_answer() {
+    let limit = number("REALITY_DB_FLIPS", 2000) / SHAPES.len() as u64;
+    let mut wrong = Vec::new();
+    let mut total = 0;
+    for (at, shape) in SHAPES.iter().enumerate() {
+        let folder = tempfile::tempdir().unwrap();
+        shape.build(&folder.path().join("sound"));
+        let mut tally = BTreeMap::<String, u64>::new();
+        let mut next = 0;
+        while let Some(flip) = tamper(folder.path(), at, limit, next, &mut tally, &mut wrong) {
+            next = flip + 1;
+        }
+        let flips: u64 = tally.values().sum();
+        println!("{}: {flips} bytes changed: {tally:?}", shape.name);
+        assert!(flips >= limit.min(1000), "{flips} of {limit}");
+        total += flips;
+    }
+    println!("{total} bytes changed");
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
+
+/// Lets a process go through the changes from `first` on. The one at which it ended, if it did not
+/// come to the end.
+fn tamper(
+    folder: &Path,
+    shape: usize,
+    limit: u64,
+    first: usize,
+    tally: &mut BTreeMap<String, u64>,
+    wrong: &mut Vec<String>,
+) -> Option<usize> {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", CHILD, "--nocapture", "--test-threads=1"])
+        .env("REALITY_DB_TAMPER_FOLDER", folder)
+        .env("REALITY_DB_TAMPER_SHAPE", shape.to_string())
+        .env("REALITY_DB_TAMPER_LIMIT", limit.to_string())
+        .env("REALITY_DB_TAMPER_FIRST", first.to_string())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let output = BufReader::new(child.stdout.take().unwrap());
+    let (say, hear) = mpsc::channel();
+    let listener = thread::spawn(move || {
+        for line in output.lines() {
+            let _ = say.send(line.unwrap());
+        }
+    });
+    let mut at = None;
+    let name = SHAPES[shape].name;
+    let ended = loop {
+        let line = match hear.recv_timeout(PATIENCE) {
+            Ok(line) => line,
+            Err(mpsc::RecvTimeoutError::Timeout) => break Some("hangs"),
+            Err(mpsc::RecvTimeoutError::Disconnected) => break Some("ended the process"),
+        };
+        let Some((_, words)) = line.split_once("child: ") else {
+            continue;
+        };
+        let mut words = words.splitn(3, ' ');
+        match words.next().unwrap() {
+            "trying" => {
+                let flip: usize = words.next().unwrap().parse().unwrap();
+                at = Some((flip, words.next().unwrap().to_owned()));
+            }
+            "wrong" => {
+                *tally.entry("wrong".to_owned()).or_default() += 1;
+                let what: Vec<_> = words.collect();
+                wrong.push(format!("{name}: {:?}: {}", at, what.join(" ")));
+            }
+            "done" => break None,
+            outcome => *tally.entry(outcome.to_owned()).or_default() += 1,
+        }
+    };
+    let _ = child.kill();
+    child.wait().unwrap();
+    listener.join().unwrap();
+    let how = ended?;
+    let (at, flip) = at.unwrap_or_else(|| panic!("{name}: the process {how} before it began"));
+    *tally.entry(how.to_owned()).or_default() += 1;
+    wrong.push(format!("{name}: {flip} {how}"));
+    Some(at)
+}
+
+/// The name of the test that is the child.
+const CHILD: &str = "tampers_with_a_store";
+
+/// Not a test by itself: the process that changes bytes and asks.
+#[test]
+fn tampers_with_a_store() {
+    let Some(folder) = std::env::var_os("REALITY_DB_TAMPER_FOLDER") else {
+        return;
+    };
+    let sound = Path::new(&folder).join("sound");
+    let work = Path::new(&folder).join("work");
+    let at = usize::try_from(number("REALITY_DB_TAMPER_SHAPE", 0)).unwrap();
+    copy(&sound, &work);
+    let truth = Truth::new(SHAPES[at], &work);
+    let limit = number("REALITY_DB_TAMPER_LIMIT", 0);
+    let first = usize::try_from(number("REALITY_DB_TAMPER_FIRST", 0)).unwrap();
+    let flips = flips(&sound, number("REALITY_DB_SEED", 1), limit);
+    std::panic::set_hook(Box::new(|_| {}));
+    for (number, flip) in flips.iter().enumerate().skip(first) {
+        say(&format!("trying {number} {flip:?}"));
+        // Another folder each time: sled may not have let go of the last one.
+        let work = Path::new(&folder).join(format!("work-{}", number % 7));
+        copy(&sound, &work);
+        let mut bytes = fs::read(work.join(&flip.file)).unwrap();
+        bytes[flip.at] ^= flip.bits;
+        fs::write(work.join(&flip.file), bytes).unwrap();
+        match catch_unwind(AssertUnwindSafe(|| truth.examine(&work))) {
+            Ok(Ok(outcome)) => say(&format!("{outcome:?}")),
+            Ok(Err(why)) => say(&format!("wrong {why}")),
+            Err(panic) => {
+                let what = (panic.downcast_ref::<String>().cloned())
+                    .or_else(|| panic.downcast_ref::<&str>().map(|what| (*what).to_owned()));
+                say(&format!("wrong it panicked: {what:?}"));
+            }
+        }
+    }
+    say("done");
+}
+
+fn say(words: &str) {
+    let line = format!("child: {}\n", words.replace('\n', " "));
+    std::io::stdout().write_all(line.as_bytes()).unwrap();
+}
+
+#[test]
+fn an_older_copy_is_refused_by_whoever_knows_better() {
+    let folder = tempfile::tempdir().unwrap();
+    let (now, before) = (folder.path().join("now"), folder.path().join("before"));
+    for shape in SHAPES {
+        let _ = fs::remove_dir_all(&now);
+        shape.build(&now);
+        copy(&now, &before);
+        let db = RealityDb::open(&now, &shape.options()).unwrap();
+        let version = db.put(b"key", b"value").unwrap();
+        drop(db);
+        let expecting = shape.options().expect(version.number, version.root);
+        drop(RealityDb::open(&now, &expecting).unwrap());
+        let refused = RealityDb::open(&before, &expecting).err().unwrap();
+        assert!(matches!(refused, OpenError::Unexpected { .. }), "{refused}");
+        // It is a sound store otherwise: only who kept the root can tell.
+        let db = RealityDb::open(&before, &shape.options()).unwrap();
+        assert_eq!(db.health(), Health::Sound);
+    }
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |number| number.parse().unwrap())
+}
+
+/// Numbers that look random and are the same for the same seed (splitmix64).
+struct Dice(u64);
+
+impl Dice {
+    /// A number below `sides`.
+    fn below(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % sides
+    }
+}
