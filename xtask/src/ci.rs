@@ -132,7 +132,7 @@ fn advisories(repo: &Repo) -> Result<Outcome> {
 
 /// The other engine, where it can be compiled.
 fn with_rocksdb(repo: &Repo) -> Result<Outcome> {
-    match rocksdb::missing() {
+    match rocksdb::left_out() {
         Some(why) => Ok(Outcome::Skipped(why)),
         None => passed(rocksdb::run(repo)),
     }

@@ -51,7 +51,7 @@ Environment:
     CARGO_TARGET_DIR     where `ci` builds (default: a folder in the cache below)
     DIOTEC360_CACHE      tools, fuzz corpora, CI's builds
                          (default: diotec360-persistence in $XDG_CACHE_HOME or ~/.cache)
-    XTASK_SKIP_ROCKSDB   if set, `ci` leaves that step out, and says so
+    XTASK_ROCKSDB        if set, `ci` also builds and tests RocksDB, for half an hour
     XTASK_FUZZ_SECONDS   how long `ci` fuzzes each target (default 20)
 ";
 

@@ -2,6 +2,11 @@
 //!
 //! `REALITY_DB_FLIPS` says how many bytes are changed in all; `REALITY_DB_SEED` where the chances
 //! begin. Child processes do it, so that neither an abort nor a hang goes unnoticed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a failed unwrap is a failed test; numbers are drawn below small bounds"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

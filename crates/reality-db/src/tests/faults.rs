@@ -451,7 +451,11 @@ fn a_fault_during_recovery_loses_nothing_either() {
             run(&store, &again, &mut model, WORKLOAD);
             println!("then fault {nth} of recovery");
             store.lose_power(nth);
-            let second = Faults::at(nth, EFFECTS[nth as usize % 3], Then::Stop);
+            let second = Faults::at(
+                nth,
+                EFFECTS[usize::try_from(nth).unwrap() % EFFECTS.len()],
+                Then::Stop,
+            );
             run(&store, &second, &mut model, RECOVERY);
             store.lose_power(nth + 1);
             model.check(&store.open(&Faults::none()).unwrap());
