@@ -8,6 +8,7 @@ fn header() -> impl Strategy<Value = Header> {
         Just(CommitKind::Genesis),
         Just(CommitKind::Changes),
         any::<u64>().prop_map(|to| CommitKind::Rollback { to }),
+        Just(CommitKind::Import { version: u64::MAX }),
     ];
     (kind, any::<[u64; 4]>(), any::<[[u8; 32]; 3]>()).prop_map(|(kind, numbers, hashes)| {
         let [version, previous_version, time_ns, entries] = numbers;

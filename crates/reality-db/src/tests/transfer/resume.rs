@@ -218,8 +218,9 @@ fn goes_on_wherever_the_process_ended() {
             }
             drop(first);
             engine.lose_power(usize::try_from(nth % 3).unwrap());
-            volumes[0].lose_power(0);
-            volumes[1].lose_power(nth);
+            for volume in &volumes {
+                volume.lose_power(nth);
+            }
             let format = format::read(&volumes[0]).unwrap();
             match RealityDb::start(storage(Faults::none()), format, &options) {
                 // Nothing was begun, or all was done.
