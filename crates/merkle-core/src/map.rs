@@ -4,6 +4,7 @@ mod batch;
 mod bit;
 mod diff;
 mod fragment;
+mod many;
 mod node;
 mod page;
 mod partial;
@@ -19,6 +20,7 @@ pub use range::Entries;
 pub use subtree::{Subtree, SubtreeDecodeError};
 pub use update::Tally;
 
+use alloc::vec::Vec;
 use core::ops::RangeBounds;
 
 use crate::{Hash, Hasher, Proof, Query, Sha256, proof};
@@ -116,6 +118,33 @@ impl<H: Hasher> Map<H> {
     #[must_use]
     pub fn get(&self, key: &[u8]) -> Option<Value<'_>> {
         self.tree.get(key).ok()?
+    }
+
+    /// The values of `keys`, in the order in which they are asked for.
+    ///
+    /// The same as [`get`](Self::get) for each, but in a map larger than the processor's caches
+    /// several times as fast: the searches do not wait for one another's cache misses.
+    ///
+    /// ```
+    /// use merkle_core::{Batch, Map, Sha256, Value};
+    ///
+    /// let mut batch = Batch::new();
+    /// batch.put(b"alice", b"900")?.put(b"bob", b"100")?;
+    /// let mut map = Map::<Sha256>::new();
+    /// map.update(&batch);
+    ///
+    /// let keys: [&[u8]; 3] = [b"bob", b"carol", b"alice"];
+    /// let [bob, alice] = [b"100", b"900"].map(|bytes| Some(Value::Bytes(bytes)));
+    /// assert_eq!(map.get_many(keys), [bob, None, alice]);
+    /// # Ok::<(), merkle_core::KeyError>(())
+    /// ```
+    #[must_use]
+    pub fn get_many<'k>(&self, keys: impl IntoIterator<Item = &'k [u8]>) -> Vec<Option<Value<'_>>> {
+        let keys = keys.into_iter();
+        let mut values = Vec::with_capacity(keys.size_hint().0);
+        self.tree
+            .get_many(keys, |found| values.push(found.ok().flatten()));
+        values
     }
 
     /// All entries in key order, from either end.

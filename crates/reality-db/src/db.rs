@@ -116,6 +116,22 @@ impl RealityDb {
         self.shared.noticed(state::get(&self.shared.head, &key))
     }
 
+    /// The values of `keys` in the newest version, in the order in which they are asked for: all of
+    /// one version, and faster than one by one; see [`Snapshot::get_many`].
+    ///
+    /// Waits while a commit is being made; a [snapshot](Self::snapshot) does not.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`]; damage is told, never returned as a value.
+    pub fn get_many<'k>(
+        &self,
+        keys: impl IntoIterator<Item = &'k [u8]>,
+    ) -> Result<Vec<Option<Vec<u8>>>, ReadError> {
+        let keys = self.shared.tree_keys(keys)?;
+        (self.shared).noticed(state::get_many(&self.shared.head, &keys))
+    }
+
     /// Commits one entry.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The content of one version, in memory as far as it is needed.
 
+use std::borrow::Cow;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -220,14 +221,15 @@ impl State {
 
     /// The batch that takes back what `batch` is about to do.
     pub(crate) fn inverse<'b>(&mut self, batch: &Batch<'b>) -> Result<Inverse<'b>, Fault> {
-        let mut inverse = Inverse::default();
-        for (key, _) in batch.changes() {
-            let value = loop {
-                match self.map.get(key) {
-                    Ok(value) => break value,
-                    Err(missing) => self.supply(&missing)?,
-                }
-            };
+        let keys = || batch.changes().map(|(key, _)| key);
+        let values = loop {
+            match self.map.get_many(keys()) {
+                Ok(values) => break values,
+                Err(missing) => self.supply(&missing)?,
+            }
+        };
+        let mut inverse = Inverse::with_capacity(&values);
+        for (key, value) in keys().zip(values) {
             let start = inverse.bytes.len();
             let bytes = value.and_then(Value::bytes);
             inverse.bytes.extend(bytes.unwrap_or_default());
@@ -261,13 +263,21 @@ fn nowhere() -> Fault {
 }
 
 /// What takes a batch back.
-#[derive(Default)]
 pub(crate) struct Inverse<'b> {
     bytes: Vec<u8>,
     values: Vec<(&'b [u8], Option<std::ops::Range<usize>>)>,
 }
 
 impl Inverse<'_> {
+    /// With room for as many changes, and as many bytes, as there are values.
+    fn with_capacity(values: &[Option<Value<'_>>]) -> Self {
+        let bytes = (values.iter().flatten()).map(|value| value.bytes().map_or(0, <[u8]>::len));
+        Self {
+            bytes: Vec::with_capacity(bytes.sum()),
+            values: Vec::with_capacity(values.len()),
+        }
+    }
+
     pub(crate) fn batch(&self) -> Batch<'_> {
         let mut batch = Batch::with_capacity(self.values.len());
         for (key, value) in &self.values {
@@ -299,6 +309,18 @@ pub(crate) fn get(state: &RwLock<State>, key: &[u8]) -> Result<Option<Vec<u8>>, 
         };
         state.supply(&missing)?;
     }
+}
+
+/// The values of `keys`, which are keys of the tree.
+pub(crate) fn get_many(
+    state: &RwLock<State>,
+    keys: &[Cow<'_, [u8]>],
+) -> Result<Vec<Option<Vec<u8>>>, Fault> {
+    let owned = |value: Option<Value<'_>>| value.and_then(Value::bytes).map(<[u8]>::to_vec);
+    ask(state, |map| {
+        let values = map.get_many(keys.iter().map(|key| &**key))?;
+        Ok(values.into_iter().map(owned).collect())
+    })
 }
 
 /// A key and its value.

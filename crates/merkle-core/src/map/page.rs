@@ -7,7 +7,7 @@ use core::{fmt, hint::select_unpredictable};
 
 use triomphe::Arc;
 
-use super::{batch::Value, bit::Bit};
+use super::{batch::Value, bit::Bit, tree::Found};
 use crate::Hash;
 
 /// Most items of a page. A page fits the 64 bits of a mask, and its forks are counted in a byte.
@@ -216,6 +216,28 @@ impl Page {
     /// The page at `item`, if that is one.
     pub(crate) fn page(&self, item: usize) -> Option<&Arc<Self>> {
         self.pages.get(item)?.as_ref()
+    }
+
+    /// Where a search that came to `item` goes on; none if it ends there.
+    pub(crate) fn below(&self, item: usize) -> Option<&Self> {
+        match self.items[item] {
+            Item::Page | Item::Open(_) => self.page(item).map(|below| &**below),
+            // Their page need not have been read any further.
+            Item::Leaf { .. } | Item::Stub { .. } => None,
+        }
+    }
+
+    /// What the search for `key` finds if it ends at `item`.
+    pub(crate) fn answer(&self, item: usize, key: &[u8]) -> Found<'_> {
+        match self.items[item] {
+            Item::Leaf { key: found, .. } if self.text(found) == key => Ok(self.value(item)),
+            Item::Stub { prefix, bit }
+                if Bit::between(key, self.text(prefix)).is_none_or(|apart| apart >= bit) =>
+            {
+                Err((self, item))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Bytes of text that `item` takes.

@@ -158,6 +158,72 @@ impl<H: Hasher> PartialMap<H> {
         })
     }
 
+    /// The values of `keys`, in the order in which they are asked for; as [`Map::get_many`], faster
+    /// than one after the other.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`], naming every subtree that the keys need, which may have come in any order.
+    ///
+    /// ```
+    /// use merkle_core::{Batch, Map, PartialMap, Sha256, Value};
+    ///
+    /// let keys: Vec<_> = (0..1000_u32).map(u32::to_be_bytes).collect();
+    /// let mut batch = Batch::new();
+    /// for key in &keys {
+    ///     batch.put(key, b"1")?;
+    /// }
+    /// let mut map = Map::<Sha256>::new();
+    /// map.update(&batch);
+    ///
+    /// let mut map = PartialMap::from(map);
+    /// let wanted = [&keys[999][..], b"none", &keys[0]];
+    /// let one = Some(Value::Bytes(b"1"));
+    /// assert_eq!(map.get_many(wanted)?, [one, None, one]);
+    ///
+    /// let subtrees = map.subtrees();
+    /// for subtree in &subtrees {
+    ///     map.evict(subtree);
+    /// }
+    /// let missing = map.get_many(wanted).unwrap_err();
+    /// let [first, .., last] = &subtrees[..] else { unreachable!() };
+    /// assert_eq!(missing.subtrees, [first.clone(), last.clone()]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn get_many<'k>(
+        &self,
+        keys: impl IntoIterator<Item = &'k [u8]>,
+    ) -> Result<Vec<Option<Value<'_>>>, Missing> {
+        let keys = keys.into_iter();
+        let mut values = Vec::with_capacity(keys.size_hint().0);
+        self.look_up(keys, |value| values.push(value))?;
+        Ok(values)
+    }
+
+    /// Calls `each` with the values of `keys`, in their order, as far as they are in memory.
+    fn look_up<'t, 'k>(
+        &'t self,
+        keys: impl IntoIterator<Item = &'k [u8]>,
+        mut each: impl FnMut(Option<Value<'t>>),
+    ) -> Result<(), Missing> {
+        let mut stubs: Vec<(&Page, usize)> = Vec::new();
+        self.tree.get_many(keys, |found| match found {
+            Ok(value) => each(value),
+            Err((page, item)) => {
+                let again = |last: &(&Page, usize)| core::ptr::eq(last.0, page) && last.1 == item;
+                if !stubs.last().is_some_and(again) {
+                    stubs.push((page, item));
+                }
+            }
+        });
+        if stubs.is_empty() {
+            return Ok(());
+        }
+        Err(Missing::new(
+            stubs.into_iter().map(|at| self.stub(at)).collect(),
+        ))
+    }
+
     /// The entries whose keys lie in `keys`, in key order.
     ///
     /// # Errors
@@ -213,20 +279,7 @@ impl<H: Hasher> PartialMap<H> {
         if self.outside == 0 {
             return Ok(());
         }
-        let mut subtrees: Vec<Subtree> = Vec::new();
-        for (key, _) in batch.sorted().iter() {
-            if let Err(at) = self.tree.get(key) {
-                let subtree = self.stub(at);
-                if subtrees.last() != Some(&subtree) {
-                    subtrees.push(subtree);
-                }
-            }
-        }
-        if subtrees.is_empty() {
-            Ok(())
-        } else {
-            Err(Missing { subtrees })
-        }
+        self.look_up(batch.sorted().iter().map(|(key, _)| *key), |_| {})
     }
 
     /// Proves all that `query` asks for.
@@ -376,12 +429,15 @@ impl<H: Hasher> PartialMap<H> {
 
 impl Missing {
     fn of(stubs: Vec<Node<'_>>) -> Self {
-        let mut subtrees: Vec<Subtree> = (stubs.into_iter())
-            .filter_map(|stub| match stub.kind() {
-                Kind::Stub { prefix, bit } => Some(Subtree::new(prefix, bit, *stub.hash)),
-                _ => None,
-            })
-            .collect();
+        let subtree = |stub: Node<'_>| match stub.kind() {
+            Kind::Stub { prefix, bit } => Some(Subtree::new(prefix, bit, *stub.hash)),
+            _ => None,
+        };
+        Self::new(stubs.into_iter().filter_map(subtree).collect())
+    }
+
+    /// Of subtrees in any order, some of them more than once.
+    fn new(mut subtrees: Vec<Subtree>) -> Self {
         subtrees.sort_unstable_by(|a, b| a.prefix().cmp(b.prefix()));
         subtrees.dedup();
         Self { subtrees }

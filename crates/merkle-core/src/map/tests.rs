@@ -115,6 +115,9 @@ fn agrees<H: Hasher>(hasher: H, batches: &[Changes]) -> Result<(), TestCaseError
                 model.get(key).map(|value| Value::Bytes(value))
             );
         }
+        let keys = || changes.iter().map(|(key, _)| &key[..]);
+        let values: Vec<_> = keys().map(|key| map.get(key)).collect();
+        prop_assert_eq!(map.get_many(keys()), values);
     }
     Ok(())
 }

@@ -23,6 +23,10 @@ pub(crate) struct Tree<H> {
     pub(crate) root: Hash,
 }
 
+/// What a search finds: a value or none, or the item of a page that stands for a subtree known by
+/// its hash, in which the key lies if it is anywhere.
+pub(crate) type Found<'t> = Result<Option<Value<'t>>, (&'t Page, usize)>;
+
 impl<H: Hasher> Tree<H> {
     pub(crate) fn new(hasher: H) -> Self {
         let root = hasher.empty();
@@ -34,26 +38,15 @@ impl<H: Hasher> Tree<H> {
     }
 
     /// The value of `key`, or the place where the search ended at a subtree known by its hash.
-    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Value<'_>>, (&Page, usize)> {
+    pub(crate) fn get(&self, key: &[u8]) -> Found<'_> {
         let Some(mut page) = self.top.as_deref() else {
             return Ok(None);
         };
         loop {
             let item = page.find(key);
-            match page.item(item) {
-                Item::Leaf { key: found, .. } if page.text(found) == key => {
-                    return Ok(page.value(item));
-                }
-                Item::Stub { prefix, bit }
-                    if Bit::between(key, page.text(prefix)).is_none_or(|apart| apart >= bit) =>
-                {
-                    return Err((page, item));
-                }
-                Item::Leaf { .. } | Item::Stub { .. } => return Ok(None),
-                Item::Page | Item::Open(_) => match page.page(item) {
-                    Some(below) => page = below,
-                    None => return Ok(None),
-                },
+            match page.below(item) {
+                Some(below) => page = below,
+                None => return page.answer(item, key),
             }
         }
     }

@@ -373,6 +373,10 @@ impl<'s> Run<'s> {
             };
             assert_eq!(proved, content.get(key).map(Vec::as_slice));
         }
+        let absent = vec![3, 3, 3, 3, 3];
+        let keys: Vec<_> = content.keys().rev().chain([&absent]).collect();
+        let values = snapshot.get_many(keys.iter().map(|key| &key[..])).unwrap();
+        assert!((values.iter().map(Option::as_ref)).eq(keys.iter().map(|key| content.get(*key))));
         let proof = snapshot.prove_query(&Query::new().range(..)).unwrap();
         let view = proof.verify(&profile, &root).unwrap();
         assert!(
@@ -412,6 +416,8 @@ impl<'s> Run<'s> {
         let (number, content) = self.head();
         assert_eq!(self.db.version().number, *number);
         self.check(&self.db.snapshot().unwrap(), content);
+        let values = self.db.get_many(content.keys().map(|key| &key[..]));
+        assert!(values.unwrap().iter().flatten().eq(content.values()));
         let oldest = self.versions[0].0;
         let infos = self.db.infos(oldest..=u64::MAX).unwrap();
         let numbers: Vec<_> = infos.map(|info| info.unwrap().version.number).collect();

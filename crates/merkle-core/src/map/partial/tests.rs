@@ -83,6 +83,22 @@ proptest! {
                     prop_assert_eq!(value, whole.get(key));
                 }
             }
+            let keys = || changes.iter().map(|(key, _)| &key[..]).chain(model.keys().map(|key| &key[..]));
+            let answers: Vec<_> = keys().map(|key| partial.get(key)).collect();
+            match partial.get_many(keys()) {
+                Ok(values) => prop_assert_eq!(values.into_iter().map(Ok).collect::<Vec<_>>(), answers),
+                Err(Missing { subtrees }) => {
+                    let needed: Vec<_> = (partial.subtrees().into_iter())
+                        .filter(|subtree| answers.iter().flat_map(|answer| answer.as_ref().err()).any(|missing| missing.subtrees[0] == *subtree))
+                        .collect();
+                    prop_assert!(!needed.is_empty());
+                    prop_assert_eq!(subtrees, needed);
+                }
+            }
+            let values = with_supplies(&mut partial.clone(), &model, |map| {
+                map.get_many(keys()).map(|values| values.iter().map(|value| value.map(|value| value.hash(&Sha256))).collect::<Vec<_>>())
+            });
+            prop_assert!(values.into_iter().eq(keys().map(|key| whole.get(key).map(|value| value.hash(&Sha256)))));
             let batch = batch(&changes);
             let proof = with_supplies(&mut partial.clone(), &model, |map| map.prove_update(&batch));
             prop_assert_eq!(proof, whole.prove_update(&batch));
