@@ -34,6 +34,7 @@ What everybody needs:
     bench [AREA]         ours and its peers on the same work, one row a figure
           --json         one JSON object a line instead of a table
           --quick        smaller sizes, done within two minutes; goals are shown, not judged
+          --full         larger sizes, where an area has goals for them: many minutes
 
 One check of `ci` each:
     layering             dependencies between our crates point strictly down
@@ -78,8 +79,9 @@ fn run() -> Result<()> {
         match (command.as_str(), arg) {
             (_, Arg::Short('h') | Arg::Long("help")) => options.help = true,
             ("fuzz", Arg::Long("seconds")) => options.seconds = Some(args.value()?.parse()?),
-            ("bench", Arg::Long("json")) => options.json = true,
-            ("bench", Arg::Long("quick")) => options.quick = true,
+            ("bench", Arg::Long(option @ ("json" | "quick" | "full"))) => {
+                options.flags.push(format!("--{option}"));
+            }
             ("fuzz" | "bench" | "mutants", Arg::Value(name)) => {
                 options.names.push(name.to_string_lossy().into_owned());
             }
@@ -96,7 +98,7 @@ fn run() -> Result<()> {
         "help" => print!("{HELP}"),
         "test" => test::run(&repo)?,
         "ci" => ci::run(repo)?,
-        "bench" => bench::run(&repo, &options.names, options.json, options.quick)?,
+        "bench" => bench::run(&repo, &options.names, &options.flags)?,
         "layering" => layering::run(&repo)?,
         "no-std" => no_std::run(&repo)?,
         "rocksdb" => rocksdb::run(&repo)?,
@@ -112,8 +114,8 @@ fn run() -> Result<()> {
 #[derive(Default)]
 struct Options {
     help: bool,
-    json: bool,
-    quick: bool,
     seconds: Option<u64>,
+    /// Of `bench`, which hands them on.
+    flags: Vec<String>,
     names: Vec<String>,
 }

@@ -5,8 +5,10 @@
 
 mod measure;
 mod merkle;
+mod random;
 mod report;
 mod row;
+mod state;
 
 use anyhow::{Result, bail};
 use lexopt::Arg;
@@ -21,12 +23,34 @@ struct Area {
     rows: fn(&mut Report),
 }
 
-const AREAS: &[Area] = &[Area {
-    name: "merkle",
-    rows: merkle::rows,
-}];
+const AREAS: &[Area] = &[
+    Area {
+        name: "merkle",
+        rows: merkle::rows,
+    },
+    Area {
+        name: "state",
+        rows: state::rows,
+    },
+];
+
+/// Parts of areas, for whoever has no minutes to wait.
+const PARTS: &[Area] = &[
+    Area {
+        name: "state::served",
+        rows: state::served,
+    },
+    Area {
+        name: "state::life",
+        rows: state::life,
+    },
+];
 
 fn main() -> Result<()> {
+    let mut words = std::env::args().skip(1);
+    if words.next().as_deref() == Some(state::RESIDENT) {
+        return state::run_resident(words);
+    }
     let mut area = None;
     let mut report = Report::default();
     let mut args = lexopt::Parser::from_env();
@@ -34,14 +58,19 @@ fn main() -> Result<()> {
         match arg {
             Arg::Long("json") => report.json = true,
             Arg::Long("quick") => report.quick = true,
+            Arg::Long("full") => report.full = true,
             Arg::Value(name) if area.is_none() => area = Some(name.to_string_lossy().into_owned()),
             other => return Err(other.unexpected().into()),
         }
     }
-    let is_chosen = |candidate: &&Area| area.as_ref().is_none_or(|name| name == candidate.name);
-    let chosen: Vec<_> = AREAS.iter().filter(is_chosen).collect();
+    let chosen: Vec<_> = match &area {
+        None => AREAS.iter().collect(),
+        Some(name) => (AREAS.iter().chain(PARTS))
+            .filter(|candidate| candidate.name == name)
+            .collect(),
+    };
     if chosen.is_empty() {
-        let names: Vec<_> = AREAS.iter().map(|area| area.name).collect();
+        let names: Vec<_> = AREAS.iter().chain(PARTS).map(|area| area.name).collect();
         bail!("no such area; there are: {}", names.join(", "));
     }
     for area in chosen {

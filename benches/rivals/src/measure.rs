@@ -51,3 +51,9 @@ pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (f64, T) {
     let result = work();
     (start.elapsed().as_secs_f64(), result)
 }
+
+/// The one in the middle; not a number if there is none.
+pub(crate) fn median(figures: &mut [f64]) -> f64 {
+    figures.sort_unstable_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}

@@ -9,6 +9,8 @@ pub(crate) struct Report {
     pub(crate) json: bool,
     /// Measure at sizes that end within two minutes, and judge no goal by them.
     pub(crate) quick: bool,
+    /// Measure at the largest sizes too that any goal is set for: this takes many minutes.
+    pub(crate) full: bool,
     lines: usize,
 }
 

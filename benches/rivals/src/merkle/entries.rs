@@ -2,6 +2,8 @@
 
 use merkle_core::{Batch, KeyError};
 
+pub(super) use crate::random::Random;
+
 /// Bytes of a value.
 pub(super) const VALUE_BYTES: usize = 100;
 
@@ -57,40 +59,4 @@ impl Entries {
 pub(super) fn put<'a>(batch: &mut Batch<'a>, key: &'a [u8; 32], value: &'a [u8]) {
     let added: Result<_, KeyError> = batch.put(key, value);
     added.expect("keys of 32 bytes are neither empty nor too long");
-}
-
-/// SplitMix64: seeded, so that every run does the same work.
-pub(super) struct Random(u64);
-
-impl Random {
-    pub(super) fn new(seed: u64) -> Self {
-        Self(seed << 32)
-    }
-
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    }
-
-    /// A number below `bound`.
-    pub(super) fn below(&mut self, bound: usize) -> usize {
-        let bounded = (u128::from(self.next()) * bound as u128) >> 64;
-        usize::try_from(bounded).expect("below a usize")
-    }
-
-    /// `count` numbers below `bound`.
-    pub(super) fn places(&mut self, count: usize, bound: usize) -> Vec<usize> {
-        (0..count).map(|_| self.below(bound)).collect()
-    }
-
-    pub(super) fn key(&mut self) -> [u8; 32] {
-        let mut key = [0; 32];
-        for chunk in key.as_chunks_mut::<8>().0 {
-            *chunk = self.next().to_le_bytes();
-        }
-        key
-    }
 }

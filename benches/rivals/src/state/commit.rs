@@ -1,0 +1,151 @@
+//! Committing: how fast many changes go in, and how long one alone takes.
+
+use std::time::Duration;
+
+use super::floor::Floor;
+use super::store::{Kind, Opened, settle};
+use super::workload::Workload;
+use crate::measure::ROUNDS;
+use crate::report::Report;
+use crate::row::{Goal, Row};
+
+/// How long one turn of a store takes with many changes.
+const TURN: Duration = Duration::from_millis(700);
+
+/// Most changes of a turn.
+const TURN_CHANGES: usize = 300_000;
+
+/// Commits of one change in a turn.
+const SINGLES: usize = 200;
+
+/// Reports the rows.
+pub(super) fn rows(report: &mut Report, workload: &Workload, stores: &mut [Opened]) {
+    many(report, workload, stores, 1_000, Some(2.0));
+    many(report, workload, stores, 10_000, Some(1.5));
+    one(report, workload, stores);
+}
+
+/// Updates a second in commits of `batch` changes. `over_qmdb` is what ours is to reach.
+fn many(
+    report: &mut Report,
+    workload: &Workload,
+    stores: &mut [Opened],
+    batch: usize,
+    over_qmdb: Option<f64>,
+) {
+    // All rounds together and not the best: some write a checkpoint, which is part of the work.
+    let mut updates = vec![0_usize; stores.len()];
+    let mut spent = vec![Duration::ZERO; stores.len()];
+    for round in 0..ROUNDS {
+        for (at, opened) in stores.iter_mut().enumerate() {
+            let seed = (100 * batch + round) as u64;
+            let batches = workload.updates(seed, TURN_CHANGES / batch, batch);
+            let times = opened.store.commit(batches.collect(), TURN);
+            updates[at] += times.len() * batch;
+            spent[at] += times.iter().sum::<Duration>() + settle();
+        }
+    }
+    let rates: Vec<_> = (updates.iter().zip(&spent))
+        .map(|(updates, spent)| *updates as f64 / spent.as_secs_f64())
+        .collect();
+    let rates = Rates::new(stores, &rates);
+    for kind in [Kind::Sha256, Kind::Blake3] {
+        let name = format!(
+            "updates_{}/size={}/batch={batch}",
+            kind.name(),
+            workload.size()
+        );
+        let row = Row::new(
+            "state",
+            format!("commit::{name}"),
+            "updates/s",
+            rates.of(kind),
+        );
+        let row = rates.beside(row);
+        let goal = match kind {
+            Kind::Blake3 => Some(rates.of(Kind::Sha256)),
+            _ => rates
+                .peer("qmdb")
+                .zip(over_qmdb)
+                .map(|(rate, by)| rate * by),
+        };
+        report.row(&match goal {
+            Some(goal) => row.goal(Goal::AtLeast(goal)),
+            None => row,
+        });
+    }
+}
+
+/// How long a commit of one change takes, in multiples of an append with a sync.
+fn one(report: &mut Report, workload: &Workload, stores: &mut [Opened]) {
+    let mut floor = Floor::new();
+    let mut appended = Vec::new();
+    let mut times = vec![Vec::new(); stores.len()];
+    for round in 0..ROUNDS {
+        appended.extend(floor.append(SINGLES));
+        for (opened, times) in stores.iter_mut().zip(&mut times) {
+            let batches = workload.updates(900 + round as u64, SINGLES, 1).collect();
+            times.extend(opened.store.commit(batches, TURN));
+            settle();
+        }
+    }
+    let append = percentile(&mut appended, 50);
+    let size = workload.size();
+    for (name, percent, goal) in [("p50", 50, 1.3), ("p99", 99, 3.0)] {
+        let multiples: Vec<_> = (times.iter_mut())
+            .map(|times| percentile(times, percent) / append)
+            .collect();
+        let rates = Rates::new(stores, &multiples);
+        let floor = percentile(&mut appended, percent) / append;
+        for kind in [Kind::Sha256, Kind::Blake3] {
+            let name = format!("commit::one_{name}_{}/size={size}", kind.name());
+            let row = Row::new("state", name, "x append+sync", rates.of(kind));
+            let row = rates.beside(row.peer("append+sync", floor));
+            report.row(&row.goal(Goal::AtMost(goal)));
+        }
+    }
+    let row = Row::new("state", "commit::append_sync_p50", "ms", append * 1e3);
+    report.row(&row);
+}
+
+/// Seconds that so many of a hundred did not exceed.
+pub(super) fn percentile(times: &mut [Duration], percent: usize) -> f64 {
+    times.sort_unstable();
+    let at = (times.len() * percent / 100).min(times.len() - 1);
+    times[at].as_secs_f64()
+}
+
+/// One figure of each store.
+pub(super) struct Rates {
+    figures: Vec<(Kind, f64)>,
+}
+
+impl Rates {
+    pub(super) fn new(stores: &[Opened], figures: &[f64]) -> Self {
+        let kinds = stores.iter().map(|opened| opened.kind);
+        Self {
+            figures: kinds.zip(figures.iter().copied()).collect(),
+        }
+    }
+
+    /// That of a store that there is.
+    pub(super) fn of(&self, kind: Kind) -> f64 {
+        let found = self.figures.iter().find(|(other, _)| *other == kind);
+        found.map_or(f64::NAN, |(_, figure)| *figure)
+    }
+
+    /// That of a peer, if it is measured.
+    pub(super) fn peer(&self, name: &str) -> Option<f64> {
+        let found = self.figures.iter().find(|(kind, _)| kind.name() == name);
+        found
+            .map(|(_, figure)| *figure)
+            .filter(|figure| figure.is_finite())
+    }
+
+    /// A row with the peers' figures beside ours.
+    pub(super) fn beside(&self, row: Row) -> Row {
+        let peers = self.figures.iter().filter(|(kind, _)| !kind.is_ours());
+        let known = peers.filter(|(_, figure)| figure.is_finite());
+        known.fold(row, |row, (kind, figure)| row.peer(kind.name(), *figure))
+    }
+}

@@ -1,0 +1,154 @@
+//! What is asked of every store: ours and the peers alike.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cpu_time::ProcessTime;
+use tempfile::TempDir;
+
+use super::rival::ours::Ours;
+use super::rival::sled::Sled;
+use super::workload::{Change, Key, Workload};
+
+/// A store of 32-byte keys and 100-byte values.
+///
+/// Whole lists are handed over, because a store may live in a thread of its own.
+pub(super) trait Store {
+    /// Commits each batch durably, in order, until `limit` has passed; how long each commit took.
+    fn commit(&mut self, batches: Vec<Vec<Change>>, limit: Duration) -> Vec<Duration>;
+
+    /// Reads the keys, as whoever uses the store does; how many were there.
+    fn read(&mut self, keys: &[Key]) -> usize;
+
+    /// Makes a proof for each key, and then verifies them; `None` if it proves nothing.
+    fn prove(&mut self, _keys: &[Key]) -> Option<Proved> {
+        None
+    }
+}
+
+/// Proofs of single keys that were made and found right.
+pub(super) struct Proved {
+    pub(super) made: Duration,
+    pub(super) verified: Duration,
+    /// Mean length of one, encoded, if the store has an encoding.
+    pub(super) bytes: Option<f64>,
+}
+
+/// The stores there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Ours, as it is by default: SHA-256, every version kept.
+    Sha256,
+    /// Ours with BLAKE3, every version kept.
+    Blake3,
+    /// Ours as by default, but the newest version alone is kept.
+    Pruned,
+    /// sled, the engine under ours, with a table in it: nothing is authenticated.
+    Sled,
+}
+
+impl Kind {
+    /// All of them.
+    const ALL: &[Self] = &[Self::Sha256, Self::Blake3, Self::Pruned, Self::Sled];
+
+    /// Those that take turns in one process.
+    pub(super) const SERVED: &[Self] = &[Self::Sha256, Self::Blake3, Self::Sled];
+
+    /// How rows name it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256",
+            Self::Blake3 => "blake3",
+            Self::Pruned => "pruned",
+            Self::Sled => "sled",
+        }
+    }
+
+    /// The one of this name.
+    pub(super) fn of(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
+    /// Whether it is a store of ours.
+    pub(super) fn is_ours(self) -> bool {
+        matches!(self, Self::Sha256 | Self::Blake3 | Self::Pruned)
+    }
+
+    /// Opens the store in `folder`, or makes one there.
+    pub(super) fn open(self, folder: &Path) -> Box<dyn Store> {
+        match self {
+            Self::Sha256 | Self::Blake3 | Self::Pruned => Box::new(Ours::open(self, folder)),
+            Self::Sled => Box::new(Sled::open(folder)),
+        }
+    }
+}
+
+/// A store that is open, and its folder, which goes with it.
+pub(super) struct Opened {
+    pub(super) kind: Kind,
+    pub(super) store: Box<dyn Store>,
+    _folder: TempDir,
+}
+
+/// Opens a new store of each kind and fills it.
+pub(super) fn load_all(kinds: &[Kind], workload: &Workload) -> Vec<Opened> {
+    let load = |kind: &Kind| {
+        let folder = tempfile::tempdir().expect("a folder for a store");
+        let mut store = kind.open(&folder.path().join("store"));
+        load(&mut *store, workload);
+        Opened {
+            kind: *kind,
+            store,
+            _folder: folder,
+        }
+    };
+    kinds.iter().map(load).collect()
+}
+
+/// Fills a new store, and waits until it is done with it.
+pub(super) fn load(store: &mut dyn Store, workload: &Workload) {
+    for batch in workload.load() {
+        store.commit(vec![batch], Duration::MAX);
+    }
+    settle();
+}
+
+/// Waits until this process has nothing left to do, so that what one store does in the background
+/// is not done at the cost of the next one. Returns how long there was something.
+pub(super) fn settle() -> Duration {
+    let start = Instant::now();
+    let mut busy_until = start;
+    let mut before = ProcessTime::now();
+    while busy_until.elapsed() < IDLE {
+        thread::sleep(IDLE / 10);
+        if before.elapsed() > IDLE / 100 {
+            busy_until = Instant::now();
+        }
+        before = ProcessTime::now();
+    }
+    busy_until - start
+}
+
+/// How long a process without work counts as done: longer than a sync of a large file takes.
+const IDLE: Duration = Duration::from_millis(200);
+
+/// Times each commit until the limit has passed.
+pub(super) fn each<B>(
+    batches: impl IntoIterator<Item = B>,
+    limit: Duration,
+    mut commit: impl FnMut(B),
+) -> Vec<Duration> {
+    let mut spent = Duration::ZERO;
+    let mut times = Vec::new();
+    for batch in batches {
+        let start = Instant::now();
+        commit(batch);
+        times.push(start.elapsed());
+        spent += start.elapsed();
+        if spent >= limit {
+            break;
+        }
+    }
+    times
+}
