@@ -50,7 +50,9 @@ impl Resident {
         let number = |name: &str| said[name].as_f64().context(line.clone());
         Ok(Self {
             process,
-            commits: said["commits"].as_u64().map_or(0, |count| count as usize),
+            commits: said["commits"]
+                .as_u64()
+                .map_or(0, |count| usize::try_from(count).unwrap_or(usize::MAX)),
             longest_commit_ms: number("longest_commit_ms")?,
             memory_mib: number("memory_mib")?,
         })
