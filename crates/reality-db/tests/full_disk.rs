@@ -3,6 +3,7 @@
 //!
 //! On a real file system of a few megabytes, mounted where nobody else sees it. That takes root, or
 //! a system that lets users make namespaces of their own.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -139,7 +140,10 @@ impl Store {
     fn next(&self, number: usize) -> (Vec<u8>, Content) {
         let key = format!("key {}", number % 40).into_bytes();
         let mut content = self.contents[number - 1].clone();
-        content.insert(key.clone(), vec![number as u8; self.commit_bytes]);
+        content.insert(
+            key.clone(),
+            vec![number.to_le_bytes()[0]; self.commit_bytes],
+        );
         (key, content)
     }
 
