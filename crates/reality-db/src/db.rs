@@ -215,9 +215,21 @@ impl Shared {
     }
 
     /// Enters panic mode if damage was found.
+    ///
+    /// A record that is gone because its version was pruned meanwhile is no damage.
     pub(crate) fn noticed<T>(&self, outcome: Result<T, Fault>) -> Result<T, ReadError> {
-        self.notice(&outcome);
-        Ok(outcome?)
+        let oldest = self.oldest.load(Ordering::Acquire);
+        match outcome {
+            Err(Fault::Damage(Damage::Record { version } | Damage::Chain { version, .. }))
+                if version < oldest =>
+            {
+                Err(ReadError::Pruned { version, oldest })
+            }
+            outcome => {
+                self.notice(&outcome);
+                Ok(outcome?)
+            }
+        }
     }
 
     pub(crate) fn noticed_by_commit<T>(&self, outcome: Result<T, Fault>) -> Result<T, CommitError> {
