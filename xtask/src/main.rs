@@ -35,6 +35,7 @@ What everybody needs:
           --json         one JSON object a line instead of a table
           --quick        smaller sizes, done within two minutes; goals are shown, not judged
           --full         larger sizes, where an area has goals for them: many minutes
+          --alone        without the peers of `state`, which take most of its time
 
 One check of `ci` each:
     layering             dependencies between our crates point strictly down
@@ -79,7 +80,7 @@ fn run() -> Result<()> {
         match (command.as_str(), arg) {
             (_, Arg::Short('h') | Arg::Long("help")) => options.help = true,
             ("fuzz", Arg::Long("seconds")) => options.seconds = Some(args.value()?.parse()?),
-            ("bench", Arg::Long(option @ ("json" | "quick" | "full"))) => {
+            ("bench", Arg::Long(option @ ("json" | "quick" | "full" | "alone"))) => {
                 options.flags.push(format!("--{option}"));
             }
             ("fuzz" | "bench" | "mutants", Arg::Value(name)) => {

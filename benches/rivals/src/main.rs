@@ -59,6 +59,7 @@ fn main() -> Result<()> {
             Arg::Long("json") => report.json = true,
             Arg::Long("quick") => report.quick = true,
             Arg::Long("full") => report.full = true,
+            Arg::Long("alone") => report.alone = true,
             Arg::Value(name) if area.is_none() => area = Some(name.to_string_lossy().into_owned()),
             other => return Err(other.unexpected().into()),
         }

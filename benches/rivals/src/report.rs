@@ -11,6 +11,8 @@ pub(crate) struct Report {
     pub(crate) quick: bool,
     /// Measure at the largest sizes too that any goal is set for: this takes many minutes.
     pub(crate) full: bool,
+    /// Leave peers out where they take minutes.
+    pub(crate) alone: bool,
     lines: usize,
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn rows(report: &mut Report) {
 /// Rows on one store after another in this process, which stay open and take turns.
 pub(crate) fn served(report: &mut Report) {
     let workload = Workload::new(size(report));
-    let mut stores = store::load_all(Kind::SERVED, &workload);
+    let mut stores = store::load_all(&Kind::served(report.alone), &workload);
     read::rows(report, &workload, &mut stores);
     // Last: they change values.
     commit::rows(report, &workload, &mut stores);

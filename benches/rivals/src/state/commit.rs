@@ -78,11 +78,14 @@ fn many(
 
 /// How long a commit of one change takes, in multiples of an append with a sync.
 fn one(report: &mut Report, workload: &Workload, stores: &mut [Opened]) {
-    let mut floor = Floor::new();
+    let mut floor = Floor::with_room(ROUNDS * SINGLES);
     let mut appended = Vec::new();
+    let mut growing = Floor::growing();
+    let mut grown = Vec::new();
     let mut times = vec![Vec::new(); stores.len()];
     for round in 0..ROUNDS {
         appended.extend(floor.append(SINGLES));
+        grown.extend(growing.append(SINGLES));
         for (opened, times) in stores.iter_mut().zip(&mut times) {
             let batches = workload.updates(900 + round as u64, SINGLES, 1).collect();
             times.extend(opened.store.commit(batches, TURN));
@@ -97,15 +100,16 @@ fn one(report: &mut Report, workload: &Workload, stores: &mut [Opened]) {
             .collect();
         let rates = Rates::new(stores, &multiples);
         let floor = percentile(&mut appended, percent) / append;
+        let grown = percentile(&mut grown, percent) / append;
         for kind in [Kind::Sha256, Kind::Blake3] {
             let name = format!("commit::one_{name}_{}/size={size}", kind.name());
             let row = Row::new("state", name, "x append+sync", rates.of(kind));
-            let row = rates.beside(row.peer("append+sync", floor));
+            let row = rates.beside(row.peer("append+sync", floor).peer("growing file", grown));
             report.row(&row.goal(Goal::AtMost(goal)));
         }
     }
     let row = Row::new("state", "commit::append_sync_p50", "ms", append * 1e3);
-    report.row(&row);
+    report.row(&row.peer("growing file", percentile(&mut grown, 50) * 1e3));
 }
 
 /// Seconds that so many of a hundred did not exceed.

@@ -38,10 +38,11 @@ pub(super) fn rows(report: &mut Report) {
     let [folder, pruned] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
     let ours = live(Kind::Sha256, &folder, size, updates);
     let pruned = live(Kind::Pruned, &pruned, size, updates);
-    let peers: Vec<_> = (Kind::SERVED.iter().filter(|kind| !kind.is_ours()))
+    let peers: Vec<_> = (Kind::served(report.alone).into_iter())
+        .filter(|kind| !kind.is_ours())
         .map(|kind| {
             let folder = tempfile::tempdir().expect("a folder");
-            (kind.name(), live(*kind, &folder, size, updates))
+            (kind.name(), live(kind, &folder, size, updates))
         })
         .collect();
     let row = |name: &str, unit, of: fn(&Life) -> f64, ours: &Life| {
@@ -86,6 +87,9 @@ fn live(kind: Kind, folder: &TempDir, size: usize, updates: usize) -> Life {
         ..Life::default()
     };
     resident.kill().expect("it was alive");
+    if kind == Kind::Pruned {
+        return life;
+    }
 
     let workload = Workload::new(size);
     // Opening changes what a kill left behind, so each time opens a copy.

@@ -52,8 +52,11 @@ impl Kind {
     /// All of them.
     const ALL: &[Self] = &[Self::Sha256, Self::Blake3, Self::Pruned, Self::Sled];
 
-    /// Those that take turns in one process.
-    pub(super) const SERVED: &[Self] = &[Self::Sha256, Self::Blake3, Self::Sled];
+    /// Those that take turns in one process, ours alone if so asked.
+    pub(super) fn served(alone: bool) -> Vec<Self> {
+        let kinds = [Self::Sha256, Self::Blake3, Self::Sled].into_iter();
+        kinds.filter(|kind| kind.is_ours() || !alone).collect()
+    }
 
     /// How rows name it.
     pub(super) fn name(self) -> &'static str {
