@@ -93,7 +93,7 @@ fn check_content<H: Hasher>(
     for span in input.spans.iter().take(ASKED_MAX) {
         let range = span.of(keys);
         let expected: Vec<_> = pairs(model.iter())
-            .filter(|(key, _)| RangeBounds::<[u8]>::contains(&range, key))
+            .filter(|(key, _)| RangeBounds::<[u8]>::contains(&range, *key))
             .collect();
         assert!(map.range(range).eq(expected.iter().copied()));
         // From both ends in any order, until they meet.
