@@ -239,6 +239,7 @@ impl RealityDb {
         let journal = self.journal();
         let mut pointers = shared.pointers();
         pointers.retain(|pointer| pointer.version <= version);
+        let mut passed_over = None;
         loop {
             let pointer = pointers.pop();
             let attempt = begin(
@@ -257,6 +258,11 @@ impl RealityDb {
                     damage @ (Damage::Checkpoint { .. } | Damage::Bucket { .. }),
                 )) if pointer.is_some() => {
                     tracing::warn!(%damage, "passed over a checkpoint");
+                    passed_over = Some(damage);
+                }
+                // The journal does not go back that far: it is the checkpoint that is missing.
+                Err(Fault::Damage(damage @ Damage::Record { version: 0 })) => {
+                    return Err(passed_over.unwrap_or(damage).into());
                 }
                 state => return state,
             }

@@ -3,6 +3,9 @@
 //! `REALITY_DB_KILLS` says how often; `REALITY_DB_SEED` where the chances begin.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+#[path = "common/dice.rs"]
+mod dice;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Display;
@@ -13,6 +16,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use dice::{Dice, number};
 use merkle_core::{Hash, Map};
 use reality_db::{
     Batch, CommitOptions, Depth, Health, KeyMode, Options, Profile, RealityDb, Retention,
@@ -415,22 +419,4 @@ fn change<'b>(batch: &mut Batch<'b>, key: &'b [u8], value: Option<&'b [u8]>) {
         Some(value) => batch.put(key, value).unwrap(),
         None => batch.delete(key).unwrap(),
     };
-}
-
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).map_or(default, |number| number.parse().unwrap())
-}
-
-/// Numbers that look random and are the same for the same seed (splitmix64).
-struct Dice(u64);
-
-impl Dice {
-    /// A number below `sides`.
-    fn below(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % sides
-    }
 }

@@ -8,6 +8,9 @@
     reason = "a failed unwrap is a failed test; numbers are drawn below small bounds"
 )]
 
+#[path = "common/dice.rs"]
+mod dice;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -19,6 +22,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use dice::{Dice, number};
 use merkle_core::{Hash, Hasher, Map};
 use reality_db::{
     Batch, Depth, Health, KeyMode, OpenError, Options, Profile, ReadError, RealityDb, Retention,
@@ -549,23 +553,5 @@ fn an_older_copy_is_refused_by_whoever_knows_better() {
         // It is a sound store otherwise: only who kept the root can tell.
         let db = RealityDb::open(&before, &shape.options()).unwrap();
         assert_eq!(db.health(), Health::Sound);
-    }
-}
-
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).map_or(default, |number| number.parse().unwrap())
-}
-
-/// Numbers that look random and are the same for the same seed (splitmix64).
-struct Dice(u64);
-
-impl Dice {
-    /// A number below `sides`.
-    fn below(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % sides
     }
 }
