@@ -130,11 +130,11 @@ fn advisories(repo: &Repo) -> Result<Outcome> {
     ])))
 }
 
-/// The other engine, where it can be compiled.
+/// The other engine, where its library can be had.
 fn with_rocksdb(repo: &Repo) -> Result<Outcome> {
-    match rocksdb::left_out() {
-        Some(why) => Ok(Outcome::Skipped(why)),
-        None => passed(rocksdb::run(repo)),
+    match rocksdb::library() {
+        Ok(library) => passed(rocksdb::run(repo, &library)),
+        Err(why) => Ok(Outcome::Skipped(why)),
     }
 }
 

@@ -3,6 +3,8 @@
 //! `REALITY_DB_KILLS` says how often; `REALITY_DB_SEED` where the chances begin.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+#[path = "common/backend.rs"]
+mod backend;
 #[path = "common/dice.rs"]
 mod dice;
 
@@ -262,7 +264,7 @@ impl Model {
     }
 
     fn options(&self) -> Options {
-        let options = Options::new()
+        let options = backend::options()
             .profile(profile(self.seed))
             .checkpoint_bytes(20_000 << (self.seed % 4))
             .cache_bytes([0, 50_000, 1 << 30][self.index(3)])

@@ -5,6 +5,9 @@
 //! a system that lets users make namespaces of their own.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+#[path = "common/backend.rs"]
+mod backend;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::{self, File};
@@ -12,7 +15,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use reality_db::{Batch, CommitError, Depth, EngineError, Health, Options, RealityDb};
+use reality_db::{Batch, CommitError, Depth, EngineError, Health, RealityDb};
 
 /// Bytes of each of the files that are removed to make space.
 const FILLER_BYTES: usize = 8 << 20;
@@ -68,7 +71,7 @@ fn fills_a_small_disk() {
     for filler in &fillers {
         fs::write(filler, vec![1; FILLER_BYTES]).unwrap();
     }
-    let options = Options::new().checkpoint_bytes(1 << 20);
+    let options = backend::options().checkpoint_bytes(1 << 20);
     let folder = disk.join("db");
     let mut store = Store {
         db: RealityDb::open(&folder, &options).unwrap(),

@@ -8,6 +8,8 @@
     reason = "a failed unwrap is a failed test; numbers are drawn below small bounds"
 )]
 
+#[path = "common/backend.rs"]
+mod backend;
 #[path = "common/dice.rs"]
 mod dice;
 
@@ -94,7 +96,7 @@ type Content = BTreeMap<Vec<u8>, Vec<u8>>;
 
 impl Shape {
     fn options(&self) -> Options {
-        Options::new()
+        backend::options()
             .profile(self.profile)
             .key_mode(self.key_mode)
             .retention(self.retention)

@@ -462,3 +462,13 @@ proptest! {
         run(&Stage::disk(Backend::Sled), &options, &steps);
     }
 }
+
+#[cfg(feature = "rocksdb")]
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn does_so_on_rocksdb(options in options(), steps in vec(step(), 1..24)) {
+        run(&Stage::disk(Backend::RocksDb), &options, &steps);
+    }
+}

@@ -41,8 +41,12 @@ impl Stage {
 
     /// Opens the database, or creates it.
     pub(super) fn open(&self, options: &Options) -> Result<RealityDb, OpenError> {
-        let (storage, format) = self.storage(options)?;
-        RealityDb::start(storage, format, options)
+        let options = match self {
+            Self::Memory { .. } => options.clone(),
+            Self::Disk { backend, .. } => options.clone().backend(*backend),
+        };
+        let (storage, format) = self.storage(&options)?;
+        RealityDb::start(storage, format, &options)
     }
 
     /// The storage, and the description of the store if there is one.
