@@ -161,7 +161,7 @@ impl RealityDb {
         drop(head);
         self.shared.notice_commit(&outcome);
         outcome?;
-        self.shared.committed(&writer);
+        self.shared.signal.committed(self.shared.behind(&writer));
         Ok(group.versions)
     }
 

@@ -25,9 +25,9 @@ use crate::{
 /// asynchronous callers hand them to a thread that may block (`spawn_blocking`).
 #[derive(Clone)]
 pub struct RealityDb {
-    pub(crate) shared: Arc<Shared>,
-    /// Ends with the last handle.
+    /// Ends with the last handle, before what it works on.
     _worker: Option<Arc<Worker>>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// What all handles share.
@@ -56,13 +56,15 @@ impl RealityDb {
     /// The first handle. With it begins the thread that writes checkpoints, if there is to be one.
     pub(crate) fn new(shared: Shared) -> io::Result<Self> {
         let shared = Arc::new(shared);
+        let behind = shared.behind(&lock(&shared.writer));
+        shared.signal.committed(behind);
         let worker = match shared.options.background {
             true => Some(Arc::new(Worker::start(&shared)?)),
             false => None,
         };
         Ok(Self {
-            shared,
             _worker: worker,
+            shared,
         })
     }
 
@@ -220,11 +222,12 @@ impl Shared {
     pub(crate) fn noticed<T>(&self, outcome: Result<T, Fault>) -> Result<T, ReadError> {
         let oldest = self.oldest.load(Ordering::Acquire);
         match outcome {
-            Err(Fault::Damage(Damage::Record { version } | Damage::Chain { version, .. }))
-                if version < oldest =>
-            {
-                Err(ReadError::Pruned { version, oldest })
-            }
+            Err(Fault::Damage(
+                Damage::Record { version }
+                | Damage::Chain {
+                    follows: version, ..
+                },
+            )) if version < oldest => Err(ReadError::Pruned { version, oldest }),
             outcome => {
                 self.notice(&outcome);
                 Ok(outcome?)
@@ -259,16 +262,33 @@ impl Shared {
         }
     }
 
-    /// Asks for a checkpoint once enough was committed since the last one.
-    pub(crate) fn committed(&self, writer: &Writer) {
-        let before = lock(&self.pointers)
-            .last()
-            .map_or(0, |last| last.journal_bytes);
-        if writer.journal_bytes().saturating_sub(before) >= self.options.checkpoint_bytes {
-            self.signal.ask();
+    /// Bytes of the journal behind the newest checkpoint, and how many of them have another written.
+    pub(crate) fn behind(&self, writer: &Writer) -> Behind {
+        let newest = lock(&self.pointers).last().copied();
+        let (before, live) =
+            newest.map_or((0, 0), |newest| (newest.journal_bytes, newest.live_bytes));
+        Behind {
+            bytes: writer.journal_bytes().saturating_sub(before),
+            limit_bytes: (self.options.checkpoint_bytes)
+                .unwrap_or_else(|| CHECKPOINT_BYTES_MIN.max(live / LIVE_A_CHECKPOINT)),
         }
     }
 }
+
+/// How far the journal is behind the newest checkpoint.
+#[derive(Clone, Copy)]
+pub(crate) struct Behind {
+    pub(crate) bytes: u64,
+    /// How far it may be.
+    pub(crate) limit_bytes: u64,
+}
+
+/// Journal behind a checkpoint before the next is written, at least, unless the caller says how much.
+const CHECKPOINT_BYTES_MIN: u64 = 64 << 20;
+
+/// The part of the entries' bytes that the journal may be long behind a checkpoint. Changes all over
+/// the tree have all of it written again.
+const LIVE_A_CHECKPOINT: u64 = 4;
 
 /// Locks what is whole whoever panicked while holding it.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -11,7 +11,7 @@ use crate::error::Fault;
 use crate::journal::{Journal, Scan};
 use crate::open::begin;
 use crate::record::{Changes, Record, record_hash};
-use crate::writer::replay;
+use crate::replay::{Replayed, Roots, replay};
 use crate::{
     CommitError, CommitInfo, CommitOptions, Damage, ReadError, RealityDb, Snapshot, Version, state,
 };
@@ -62,19 +62,28 @@ impl RealityDb {
     ///
     /// [`ReadError::NoSuchVersion`], [`ReadError::Pruned`], or what reading meets.
     pub fn at(&self, version: u64) -> Result<Snapshot, ReadError> {
-        let newest = self.version().number;
-        if version == newest {
-            return self.snapshot();
+        let newest = {
+            let newest = self.snapshot()?;
+            if version == newest.version().number {
+                return Ok(newest);
+            }
+            newest.version().number
+        };
+        loop {
+            self.check_retained(version)?;
+            let oldest = self.oldest()?;
+            let made = (self.check_chain(version)).and_then(|()| self.state_at(version));
+            let is_made = (made.as_ref()).is_ok_and(|state| state.link().version == version);
+            // What it was to be made from may have been pruned meanwhile.
+            if !is_made && self.oldest()? != oldest {
+                continue;
+            }
+            let state = self.shared.noticed(made)?;
+            if !is_made {
+                return Err(ReadError::NoSuchVersion { version, newest });
+            }
+            return Ok(Snapshot::new(state, self.shared.clone()));
         }
-        self.check_retained(version)?;
-        let state = self.shared.noticed(
-            self.check_chain(version)
-                .and_then(|()| self.state_at(version)),
-        )?;
-        if state.link().version != version {
-            return Err(ReadError::NoSuchVersion { version, newest });
-        }
-        Ok(Snapshot::new(state, self.shared.clone()))
     }
 
     /// What the journal says of a version.
@@ -242,18 +251,17 @@ impl RealityDb {
         let mut passed_over = None;
         loop {
             let pointer = pointers.pop();
-            let attempt = begin(
-                &shared.storage,
-                &journal,
-                &shared.format,
-                &shared.options,
-                pointer.as_ref(),
-            )
-            .and_then(|mut state| {
-                replay(&journal, &mut state, version)?;
-                Ok(state)
-            });
-            match attempt {
+            let begin = || {
+                begin(
+                    &shared.storage,
+                    &journal,
+                    &shared.format,
+                    &shared.options,
+                    pointer.as_ref(),
+                )
+            };
+            let replayed = replay(&journal, &begin, version, Roots::Last);
+            match replayed.and_then(Replayed::sound) {
                 Err(Fault::Damage(
                     damage @ (Damage::Checkpoint { .. } | Damage::Bucket { .. }),
                 )) if pointer.is_some() => {

@@ -13,7 +13,7 @@ use crate::format;
 use crate::journal::{Journal, Link};
 use crate::open::{begin, genesis};
 use crate::record::{Record, record_hash};
-use crate::writer::replay;
+use crate::replay::{Replayed, Roots, replay};
 use crate::{Damage, OpenError, ReadError, RealityDb, checkpoints, head, named, state};
 
 /// Threads that check buckets, beside the one that checks the journal.
@@ -310,19 +310,26 @@ impl Check<'_> {
                     .rfind(|pointer| pointer.version <= oldest)
             }
         };
-        let made = begin(
-            &shared.storage,
-            &self.journal,
-            &shared.format,
-            &shared.options,
-            pointer,
-        )
-        .and_then(|mut state| {
-            let from = state.link().version;
-            replay(&self.journal, &mut state, self.head.version)?;
-            report.replayed = state.link().version - from;
-            Ok(state.link())
-        });
+        let begin = || {
+            begin(
+                &shared.storage,
+                &self.journal,
+                &shared.format,
+                &shared.options,
+                pointer,
+            )
+        };
+        let roots = match depth {
+            Depth::Stored => Roots::Last,
+            Depth::Roots => Roots::Every,
+        };
+        let made = replay(&self.journal, &begin, self.head.version, roots)
+            .and_then(Replayed::sound)
+            .map(|state| state.link());
+        if let Ok(made) = &made {
+            let from = pointer.map_or(0, |pointer| pointer.version);
+            report.replayed = made.version - from;
+        }
         match made {
             Err(Fault::Damage(damage)) => report.damage.push(damage),
             made => {

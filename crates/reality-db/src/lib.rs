@@ -23,6 +23,7 @@ mod prepare;
 mod profile;
 mod record;
 mod recovery;
+mod replay;
 mod snapshot;
 mod state;
 mod stats;

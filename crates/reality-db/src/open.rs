@@ -14,10 +14,11 @@ use crate::head::{Head, HeadError, Mark};
 use crate::health::Health;
 use crate::journal::{Journal, Link};
 use crate::record::{Changes, CommitKind, Header, Record, record_hash};
+use crate::replay::{Roots, replay};
 use crate::state::State;
 use crate::storage::Storage;
 use crate::transfer::importing;
-use crate::writer::{Writer, replay, small_records};
+use crate::writer::{Writer, small_records};
 use crate::{Damage, OpenError, Options, RealityDb, Shared, checkpoints};
 
 /// What precedes the genesis record.
@@ -235,25 +236,11 @@ fn load_from(
     pointer: Option<&Pointer>,
     report: &mut OpenReport,
 ) -> Result<(State, Option<Damage>), Fault> {
-    let mut state = begin(storage, journal, format, options, pointer)?;
-    report.checkpoint = state.link().version;
-    match replay(journal, &mut state, u64::MAX) {
-        Ok(bytes) => {
-            report.replayed_bytes = bytes;
-            Ok((state, None))
-        }
-        Err(Fault::Damage(damage @ Damage::Root { .. })) => {
-            // The record's changes are in the tree already: go there again, and stop before it.
-            let good = state.link().version;
-            state = begin(storage, journal, format, options, pointer)?;
-            report.replayed_bytes = replay(journal, &mut state, good)?;
-            Ok((state, Some(damage)))
-        }
-        Err(Fault::Damage(damage @ (Damage::Record { .. } | Damage::Chain { .. }))) => {
-            Ok((state, Some(damage)))
-        }
-        Err(fault) => Err(fault),
-    }
+    let begin = || begin(storage, journal, format, options, pointer);
+    let replayed = replay(journal, &begin, u64::MAX, Roots::Last)?;
+    report.checkpoint = pointer.map_or(0, |pointer| pointer.version);
+    report.replayed_bytes = replayed.bytes;
+    Ok((replayed.state, replayed.damage))
 }
 
 /// The content of a checkpoint, or of the genesis record if there is none.

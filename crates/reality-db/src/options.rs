@@ -113,7 +113,8 @@ pub struct Options {
     pub(crate) durability: Durability,
     pub(crate) retention: Retention,
     pub(crate) cache_bytes: u64,
-    pub(crate) checkpoint_bytes: u64,
+    pub(crate) checkpoint_bytes: Option<u64>,
+    pub(crate) checkpoint_at_close: bool,
     pub(crate) background: bool,
     pub(crate) scrub_every: Option<Duration>,
     pub(crate) expected: Option<(u64, Hash)>,
@@ -130,7 +131,8 @@ impl Default for Options {
             durability: Durability::default(),
             retention: Retention::default(),
             cache_bytes: 1 << 30,
-            checkpoint_bytes: 64 << 20,
+            checkpoint_bytes: None,
+            checkpoint_at_close: true,
             background: true,
             scrub_every: None,
             expected: None,
@@ -198,10 +200,20 @@ impl Options {
     }
 
     /// Bytes of journal after which the tree is written to disk. Less makes opening after a crash
-    /// faster, more makes fewer writes.
+    /// faster, more makes fewer writes. Unless said otherwise 64 MiB, or a quarter of the bytes of all
+    /// entries if that is more. In a pause of a second less is enough.
     #[must_use]
     pub fn checkpoint_bytes(mut self, bytes: u64) -> Self {
-        self.checkpoint_bytes = bytes;
+        self.checkpoint_bytes = Some(bytes);
+        self
+    }
+
+    /// Whether the tree is written to disk when the last handle is dropped, so that opening is quick.
+    /// Yes, unless said otherwise: dropping it then takes as long as a checkpoint. Nothing is lost
+    /// either way.
+    #[must_use]
+    pub fn checkpoint_at_close(mut self, checkpoint: bool) -> Self {
+        self.checkpoint_at_close = checkpoint;
         self
     }
 

@@ -11,8 +11,8 @@ use crate::error::Fault;
 use crate::head::Mark;
 use crate::journal::Journal;
 use crate::open::begin;
+use crate::replay::{Roots, replay};
 use crate::state::{self, State};
-use crate::writer::replay;
 use crate::{
     Damage, Health, IntegrityReport, MaintenanceError, ReadError, RealityDb, Version, checkpoints,
 };
@@ -165,19 +165,10 @@ impl Shared {
             }
         }
         let start = || begin(&self.storage, journal, &self.format, &self.options, pointer);
-        let mut state = match start() {
-            Err(Fault::Damage(_)) => return Ok(None),
-            state => state?,
-        };
-        match replay(journal, &mut state, u64::MAX) {
-            Err(Fault::Damage(_)) => {
-                let good = state.link().version;
-                state = start()?;
-                replay(journal, &mut state, good)?;
-            }
-            replayed => drop(replayed?),
+        match replay(journal, &start, u64::MAX, Roots::Last) {
+            Err(Fault::Damage(_)) => Ok(None),
+            replayed => Ok(Some(replayed?.state)),
         }
-        Ok(Some(state))
     }
 
     fn take_way_out(&self, way: &WayOut, reason: &str) -> Result<(), RecoveryError> {

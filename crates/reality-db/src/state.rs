@@ -79,6 +79,11 @@ impl State {
         self.link
     }
 
+    /// Most bytes of entries that it holds in memory, about.
+    pub(crate) fn limit_bytes(&self) -> u64 {
+        self.memory.limit_bytes
+    }
+
     pub(crate) fn catalogue(&self) -> Option<&Arc<Catalogue>> {
         self.catalogue.as_ref()
     }

@@ -3,5 +3,6 @@
 mod faults;
 mod model;
 mod panic;
+mod pruning;
 mod stages;
 mod transfer;

@@ -4,10 +4,10 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::Depth;
-use crate::db::{Shared, lock};
+use crate::db::{Behind, Shared, lock};
 
 /// What the thread waits for.
 #[derive(Default)]
@@ -20,6 +20,10 @@ pub(crate) struct Signal {
 struct Wish {
     checkpoint: bool,
     stop: bool,
+    /// Bytes of the journal behind the newest checkpoint, as far as it was told.
+    behind_bytes: u64,
+    /// Commits that it was told of.
+    commits: u64,
 }
 
 /// What the thread does next.
@@ -37,30 +41,65 @@ pub(crate) struct Worker {
 
 impl Signal {
     /// Asks for a checkpoint, some time soon.
-    pub(crate) fn ask(&self) {
+    fn ask(&self) {
         lock(&self.wish).checkpoint = true;
         self.changed.notify_one();
     }
 
-    /// Waits until something is asked for, or it is time to check everything again.
-    fn wait(&self, scrub_every: Option<Duration>) -> Task {
-        let idle = |wish: &mut Wish| !wish.checkpoint && !wish.stop;
-        let wish = lock(&self.wish);
-        let mut wish = match scrub_every {
-            Some(time) => {
-                let waited = self.changed.wait_timeout_while(wish, time, idle);
-                waited.unwrap_or_else(PoisonError::into_inner).0
-            }
-            None => {
-                let waited = self.changed.wait_while(wish, idle);
-                waited.unwrap_or_else(PoisonError::into_inner)
-            }
+    /// Says how far the journal is behind the newest checkpoint: another is written once that is
+    /// far enough, or when nothing is committed for a while.
+    pub(crate) fn committed(&self, behind: Behind) {
+        let begins = {
+            let mut wish = lock(&self.wish);
+            let before = std::mem::replace(&mut wish.behind_bytes, behind.bytes);
+            wish.commits += 1;
+            before < WORTH_BYTES && behind.bytes >= WORTH_BYTES
         };
-        let asked = std::mem::take(&mut wish.checkpoint);
-        match (wish.stop, asked) {
-            (true, _) => Task::Stop,
-            (false, true) => Task::Checkpoint,
-            (false, false) => Task::Scrub,
+        if behind.bytes >= behind.limit_bytes {
+            self.ask();
+        } else if begins {
+            self.changed.notify_one(); // from now on it waits for a pause
+        }
+    }
+
+    /// Says what came of a checkpoint: how far the journal is behind it, if it was written.
+    fn tried(&self, written: Option<Behind>) {
+        let mut wish = lock(&self.wish);
+        // Whatever was asked meanwhile did not know of it. If it failed the next commit asks again.
+        wish.checkpoint = written.is_some_and(|behind| behind.bytes >= behind.limit_bytes);
+        wish.behind_bytes = written.map_or(0, |behind| behind.bytes);
+    }
+
+    /// Waits until something is asked for, there is a pause in which a checkpoint can be written, or
+    /// it is `scrub_at`.
+    fn wait(&self, scrub_at: Option<Instant>) -> Task {
+        let mut wish = lock(&self.wish);
+        loop {
+            if wish.stop {
+                return Task::Stop;
+            }
+            if wish.checkpoint {
+                return Task::Checkpoint;
+            }
+            let now = Instant::now();
+            if scrub_at.is_some_and(|at| at <= now) {
+                return Task::Scrub;
+            }
+            let is_worth_it = wish.behind_bytes >= WORTH_BYTES;
+            let pause = is_worth_it.then_some(PAUSE);
+            let until_scrub = scrub_at.map(|at| at.saturating_duration_since(now));
+            let commits = wish.commits;
+            let Some(time) = pause.into_iter().chain(until_scrub).min() else {
+                let waited = self.changed.wait(wish);
+                wish = waited.unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let waited = self.changed.wait_timeout(wish, time);
+            let timeout;
+            (wish, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            if timeout.timed_out() && time == PAUSE && is_worth_it && wish.commits == commits {
+                wish.checkpoint = true;
+            }
         }
     }
 
@@ -99,38 +138,62 @@ impl Drop for Worker {
 }
 
 fn work(shared: &Weak<Shared>, signal: &Signal, scrub_every: Option<Duration>) {
+    let next_scrub = || scrub_every.and_then(|time| Instant::now().checked_add(time));
+    let mut scrub_at = next_scrub();
     loop {
-        let task = signal.wait(scrub_every);
+        let task = signal.wait(scrub_at);
         let Some(shared) = shared.upgrade() else {
             return;
         };
-        let go_on = || match signal.is_stopped() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        };
         match task {
-            Task::Stop => return,
-            // Without it opening takes longer, and memory is not bounded; nothing is lost.
             Task::Checkpoint => {
-                if let Err(error) = shared.checkpoint(&mut |_| go_on())
-                    && !signal.is_stopped()
-                {
-                    tracing::warn!(%error, "no checkpoint was written");
-                }
+                let written = checkpoint(&shared);
+                signal.tried(written.then(|| shared.behind(&lock(&shared.writer))));
             }
             Task::Scrub => {
-                let checked = shared.verify(Depth::Stored, &|_| {
-                    thread::sleep(SCRUB_PAUSE);
-                    go_on()
-                });
-                match checked {
-                    Ok(report) => tracing::debug!(?report, "everything was checked"),
-                    Err(error) => tracing::warn!(%error, "not everything could be checked"),
+                scrub(&shared, signal);
+                scrub_at = next_scrub();
+            }
+            Task::Stop => {
+                let behind = shared.behind(&lock(&shared.writer));
+                if shared.options.checkpoint_at_close && behind.bytes >= WORTH_BYTES {
+                    checkpoint(&shared);
                 }
+                return;
             }
         }
     }
 }
 
+/// Writes a checkpoint, or tells why not. Without it opening takes longer, and memory is not bounded;
+/// nothing is lost.
+fn checkpoint(shared: &Shared) -> bool {
+    let written = shared.checkpoint(&mut |_| ControlFlow::Continue(()));
+    if let Err(error) = &written {
+        tracing::warn!(%error, "no checkpoint was written");
+    }
+    written.is_ok()
+}
+
+fn scrub(shared: &Shared, signal: &Signal) {
+    let checked = shared.verify(Depth::Stored, &|_| {
+        thread::sleep(SCRUB_PAUSE);
+        match signal.is_stopped() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    });
+    match checked {
+        Ok(report) => tracing::debug!(?report, "everything was checked"),
+        Err(error) => tracing::warn!(%error, "not everything could be checked"),
+    }
+}
+
 /// How long a check in the background rests after every few dozen buckets, for the sake of others.
 const SCRUB_PAUSE: Duration = Duration::from_millis(2);
+
+/// Bytes of journal whose replay a checkpoint is worth: some ten milliseconds.
+const WORTH_BYTES: u64 = 1 << 20;
+
+/// How long nothing was committed when a checkpoint is written before it is due.
+const PAUSE: Duration = Duration::from_secs(1);

@@ -8,7 +8,8 @@ use crate::error::Fault;
 use crate::head::{Head, Mark};
 use crate::journal::{Journal, Link};
 use crate::options::Durability;
-use crate::state::{SHRINK_STEPS, State};
+use crate::replay::{Roots, replay};
+use crate::state::State;
 use crate::storage::{Reopen, Storage};
 use crate::{CommitError, Damage, checkpoints};
 
@@ -147,8 +148,10 @@ impl Writer {
             .into());
         }
         // Beside the head, which stays as it is if a record turns out bad.
-        let mut state = head.clone();
-        self.journal_bytes += replay(&self.journal, &mut state, u64::MAX)?;
+        let begin = || Ok(head.clone());
+        let replayed = replay(&self.journal, &begin, u64::MAX, Roots::Last)?;
+        self.journal_bytes += replayed.bytes;
+        let state = replayed.sound()?;
         self.engine.sync()?;
         let pointers = checkpoints::list(&*self.engine)?;
         let oldest = checkpoints::oldest(&self.journal, &*self.engine)?;
@@ -171,33 +174,6 @@ impl Writer {
         })?;
         Ok((pointers, oldest))
     }
-}
-
-/// Applies the records behind `state` up to version `last`, checking the chain and every root.
-///
-/// Returns the bytes of the records.
-pub(crate) fn replay(journal: &Journal, state: &mut State, last: u64) -> Result<u64, Fault> {
-    let mut bytes = 0;
-    let first = state.link().version.saturating_add(1);
-    for record in journal.scan(first, last) {
-        let (version, record) = record?;
-        bytes += record.len() as u64;
-        let mut link = state.link();
-        let decoded = link.follow(version, &record)?;
-        state.update(&decoded.changes)?;
-        let computed = state.link();
-        if (computed.root, computed.entries) != (link.root, link.entries) {
-            return Err(Damage::Root {
-                version,
-                recorded: link.root,
-                computed: computed.root,
-            }
-            .into());
-        }
-        state.set_link(link);
-        state.shrink(SHRINK_STEPS);
-    }
-    Ok(bytes)
 }
 
 /// How many small records were written beside the journal, by the engine.

@@ -10,6 +10,7 @@ use merkle_core::Hash;
 use super::chunk::Chunk;
 use super::file::ExportFile;
 use super::{Control, ExportFileError, ExportHeader, ImportError, TransferProgress, importing};
+use crate::db::lock;
 use crate::format::Format;
 use crate::journal::Journal;
 use crate::record::{Changes, CommitKind, Record, TooLarge};
@@ -113,7 +114,6 @@ pub(crate) fn import<R: Read>(
     let import = Import {
         durable: last_key(&db, &header)?,
         entries: db.snapshot()?.len()?,
-        uncheckpointed_bytes: 0,
         pending: Changes::default(),
         commit_bytes,
         header,
@@ -178,8 +178,6 @@ struct Import<'d> {
     entries: u64,
     /// What was verified and not yet committed.
     pending: Changes,
-    /// Bytes of what was committed since the last checkpoint.
-    uncheckpointed_bytes: u64,
 }
 
 impl Import<'_> {
@@ -282,15 +280,15 @@ impl Import<'_> {
             .importing(self.header.version.number)
             .number(number);
         self.db.commit_changes(&self.pending, &options)?;
-        self.uncheckpointed_bytes += self.pending.len_bytes() as u64;
         self.pending = Changes::default();
         // Else the tree has to stay in memory.
-        let limits = &self.db.shared.options;
-        if !limits.background && self.uncheckpointed_bytes >= limits.checkpoint_bytes {
-            self.uncheckpointed_bytes = 0;
-            if let Err(error) = self.db.checkpoint(|_| ControlFlow::Continue(())) {
-                tracing::warn!(%error, "no checkpoint was written");
-            }
+        let shared = &self.db.shared;
+        let behind = shared.behind(&lock(&shared.writer));
+        if !shared.options.background
+            && behind.bytes >= behind.limit_bytes
+            && let Err(error) = self.db.checkpoint(|_| ControlFlow::Continue(()))
+        {
+            tracing::warn!(%error, "no checkpoint was written");
         }
         Ok(())
     }
