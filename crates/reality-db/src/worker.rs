@@ -155,9 +155,8 @@ fn work(shared: &Weak<Shared>, signal: &Signal, scrub_every: Option<Duration>) {
                 scrub_at = next_scrub();
             }
             Task::Stop => {
-                let behind = shared.behind(&lock(&shared.writer));
-                if shared.options.checkpoint_at_close && behind.bytes >= WORTH_BYTES {
-                    checkpoint(&shared);
+                if shared.options.checkpoint_at_close {
+                    close(&shared);
                 }
                 return;
             }
@@ -173,6 +172,23 @@ fn checkpoint(shared: &Shared) -> bool {
         tracing::warn!(%error, "no checkpoint was written");
     }
     written.is_ok()
+}
+
+/// Does now what would make the next opening wait.
+fn close(shared: &Shared) {
+    let (behind, written_bytes) = {
+        let writer = lock(&shared.writer);
+        (shared.behind(&writer), writer.written_bytes())
+    };
+    if behind.bytes >= WORTH_BYTES {
+        checkpoint(shared);
+    }
+    // sled sums up its log only when it is opened, and else goes over all of it then.
+    if written_bytes >= LOG_BYTES
+        && let Err(error) = shared.storage.engine.reopen()
+    {
+        tracing::warn!(%error, "the journal could not be opened again at the end");
+    }
 }
 
 fn scrub(shared: &Shared, signal: &Signal) {
@@ -194,6 +210,9 @@ const SCRUB_PAUSE: Duration = Duration::from_millis(2);
 
 /// Bytes of journal whose replay a checkpoint is worth: some ten milliseconds.
 const WORTH_BYTES: u64 = 1 << 20;
+
+/// Bytes of the engine's log that are worth summing up: some twenty milliseconds.
+const LOG_BYTES: u64 = 64 << 20;
 
 /// How long nothing was committed when a checkpoint is written before it is due.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -27,6 +27,8 @@ pub(crate) struct Writer {
     interrupted: bool,
     /// Bytes of all records so far, those of pruned versions too.
     journal_bytes: u64,
+    /// The same when it was opened.
+    opened_bytes: u64,
 }
 
 impl Writer {
@@ -47,12 +49,18 @@ impl Writer {
             marked,
             interrupted: false,
             journal_bytes,
+            opened_bytes: journal_bytes,
         }
     }
 
     /// Bytes of all records so far.
     pub(crate) fn journal_bytes(&self) -> u64 {
         self.journal_bytes
+    }
+
+    /// Bytes of the records written since it was opened.
+    pub(crate) fn written_bytes(&self) -> u64 {
+        self.journal_bytes - self.opened_bytes
     }
 
     pub(crate) fn is_interrupted(&self) -> bool {
