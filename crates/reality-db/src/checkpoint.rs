@@ -30,5 +30,6 @@ pub use file::CheckpointProgress;
 pub(crate) use file::Control;
 pub(crate) use pointer::Pointer;
 pub(crate) use retire::{next_number, remove_unreferenced};
+pub(crate) use row::Location;
 pub use verify::{BadPart, CheckpointReport, VerifyProgress};
 pub(crate) use write::NewCheckpoint;

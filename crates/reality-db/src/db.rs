@@ -262,7 +262,7 @@ impl Shared {
         }
     }
 
-    /// Bytes of the journal behind the newest checkpoint, and how many of them have another written.
+    /// How far the journal is behind the newest checkpoint, and how far it may be.
     pub(crate) fn behind(&self, writer: &Writer) -> Behind {
         let newest = lock(&self.pointers).last().copied();
         let (before, live) =

@@ -191,8 +191,9 @@ impl Options {
         self
     }
 
-    /// About how much memory the tree may take, in bytes. Beyond it, entries are let go after each
-    /// checkpoint and read again when they are needed.
+    /// About how much memory the tree may take, in bytes. Beyond it, entries are let go and read again
+    /// when they are needed; those near one that changed since the last checkpoint stay until the
+    /// next.
     #[must_use]
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.cache_bytes = bytes;

@@ -87,7 +87,7 @@ fn apply(
     roots: Roots,
 ) -> Result<(), Fault> {
     let group_bytes = match roots {
-        Roots::Last => GROUP_BYTES_MAX.min(state.limit_bytes() / MEMORY_A_BYTE),
+        Roots::Last => GROUP_BYTES,
         Roots::Every => 0,
     };
     let mut records = journal.scan(state.link().version.saturating_add(1), last);
@@ -154,10 +154,6 @@ fn apply_group(state: &mut State, records: &[(u64, Vec<u8>)]) -> Result<u64, Fau
     outcome
 }
 
-/// Most bytes of records that are applied together: many, so that keys come together that lie below
-/// one page; they are held meanwhile.
-const GROUP_BYTES_MAX: u64 = 64 << 20;
-
-/// Memory that a byte of records asks for, about: a change of a hundred bytes may load a page's worth
-/// of entries.
-const MEMORY_A_BYTE: u64 = 32;
+/// Bytes of records that are applied together: many, so that keys come together that lie below one
+/// page; they are held meanwhile.
+const GROUP_BYTES: u64 = 64 << 20;

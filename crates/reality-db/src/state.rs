@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use merkle_core::{Batch, Missing, PartialMap, Subtree, Value};
 
 use crate::Profile;
-use crate::checkpoint::Catalogue;
+use crate::checkpoint::{Catalogue, Location};
 use crate::engine::EngineError;
 use crate::error::Fault;
 use crate::journal::Link;
@@ -27,15 +27,23 @@ pub(crate) struct State {
 /// How much of the catalogue's content is in memory, and how much may be.
 #[derive(Clone, Copy, Default)]
 struct Memory {
-    /// Bytes of the catalogue's buckets that are not in memory.
-    outside_bytes: u64,
-    /// Most bytes of buckets to hold in memory.
+    /// The catalogue's buckets that are not in memory.
+    outside: Weight,
+    /// Most bytes that the tree is to take.
     limit_bytes: u64,
     /// The row of the catalogue whose subtree is next to be let go.
     hand: usize,
     /// A checkpoint is being written: its catalogue would not know what is let go by the old one's
     /// names meanwhile.
     held: bool,
+}
+
+/// How much there is of something.
+#[derive(Clone, Copy, Default)]
+struct Weight {
+    /// Bytes of the entries as buckets hold them.
+    bytes: u64,
+    entries: u64,
 }
 
 impl State {
@@ -66,7 +74,10 @@ impl State {
             entries: pointer.entries,
         };
         let mut state = Self::new(catalogue.assemble(profile)?, link, limit_bytes);
-        state.memory.outside_bytes = pointer.live_bytes;
+        state.memory.outside = Weight {
+            bytes: pointer.live_bytes,
+            entries: pointer.entries,
+        };
         state.catalogue = Some(Arc::new(catalogue));
         Ok(state)
     }
@@ -79,9 +90,14 @@ impl State {
         self.link
     }
 
-    /// Most bytes of entries that it holds in memory, about.
-    pub(crate) fn limit_bytes(&self) -> u64 {
-        self.memory.limit_bytes
+    /// Whether the tree takes more memory than it is to take, about. The bytes of entries that came
+    /// since the checkpoint are left out; their nodes are not.
+    fn is_over(&self) -> bool {
+        let outside = self.memory.outside;
+        let stored = self.catalogue.as_ref();
+        let bytes = stored.map_or(0, |catalogue| catalogue.pointer().live_bytes);
+        let entries = self.link.entries.saturating_sub(outside.entries);
+        entries * ENTRY_BYTES + bytes.saturating_sub(outside.bytes) > self.memory.limit_bytes
     }
 
     pub(crate) fn catalogue(&self) -> Option<&Arc<Catalogue>> {
@@ -120,14 +136,13 @@ impl State {
             return false;
         }
         for _ in 0..steps.min(catalogue.len()) {
-            let live_bytes = catalogue.pointer().live_bytes;
-            if live_bytes.saturating_sub(self.memory.outside_bytes) <= self.memory.limit_bytes {
+            if !self.is_over() {
                 return false;
             }
             if let Some((subtree, location)) = catalogue.get(self.memory.hand)
                 && self.map.evict(&subtree)
             {
-                self.memory.outside_bytes += location.len as u64;
+                self.memory.outside.add(&location);
             }
             self.memory.hand = (self.memory.hand + 1) % catalogue.len();
         }
@@ -147,7 +162,7 @@ impl State {
             .and_then(|known| known.find(subtree))
             && self.map.evict(subtree)
         {
-            self.memory.outside_bytes += location.len as u64;
+            self.memory.outside.add(&location);
         }
     }
 
@@ -255,10 +270,18 @@ impl State {
             if !supplied {
                 return Err(catalogue.bucket_damage(subtree).into());
             }
-            let bytes = bucket.bytes().len() as u64;
-            self.memory.outside_bytes = self.memory.outside_bytes.saturating_sub(bytes);
+            let outside = &mut self.memory.outside;
+            outside.bytes = (outside.bytes).saturating_sub(bucket.bytes().len() as u64);
+            outside.entries = outside.entries.saturating_sub(bucket.entries());
         }
         Ok(())
+    }
+}
+
+impl Weight {
+    fn add(&mut self, location: &Location) {
+        self.bytes += location.len as u64;
+        self.entries += location.entries;
     }
 }
 
@@ -360,6 +383,10 @@ fn poisoned<G>(_: PoisonError<G>) -> Fault {
 /// Subtrees that are looked at to be let go after an operation that loaded some: well under a
 /// millisecond.
 pub(crate) const SHRINK_STEPS: usize = 256;
+
+/// Memory that the tree takes for an entry beside its key and value: measured with a million and
+/// with ten million entries of 132 bytes, the allocator's part included.
+const ENTRY_BYTES: u64 = 360;
 
 /// Changes from which on two threads are faster than one, their start included.
 const CHANGES_WORTH_A_THREAD: usize = 512;

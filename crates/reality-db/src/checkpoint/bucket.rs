@@ -33,6 +33,11 @@ impl Bucket {
         self.bytes.get(self.range.clone()).unwrap_or_default()
     }
 
+    /// How many entries there should be.
+    pub(crate) fn entries(&self) -> u64 {
+        self.entries
+    }
+
     /// The entries as puts, borrowed from the bucket.
     ///
     /// # Errors
