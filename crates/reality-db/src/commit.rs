@@ -1,6 +1,8 @@
 //! Committing: one record, one sync, one new version.
 
-use merkle_core::{Batch, Hash, Hasher, Value};
+use std::borrow::Cow;
+
+use merkle_core::{Batch, Hash, Hasher, Proof, Value};
 
 use crate::journal::Link;
 use crate::record::{Changes, CommitKind, Header, METADATA_BYTES_MAX, TooLarge, record_hash};
@@ -27,6 +29,20 @@ pub struct CommitOptions<'a> {
     time_ns: u64,
     expected_root: Option<Hash>,
     kind: Option<CommitKind>,
+}
+
+/// A version of a group that is about to be written: what it leads to.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Staged {
+    /// Its number.
+    pub number: u64,
+    /// Root of the version before it, which may be of the same group.
+    pub root_before: Hash,
+    /// Its root.
+    pub root: Hash,
+    /// Proves against `root_before` that the batch leads to `root`.
+    pub transition: Proof,
 }
 
 impl<'a> CommitOptions<'a> {
@@ -122,7 +138,50 @@ impl RealityDb {
             .zip(commits)
             .map(|(changes, (_, options))| (changes, options))
             .collect();
-        self.commit_group(&commits)
+        self.commit_group(&commits, &mut AsGiven)
+    }
+
+    /// The same, with metadata that is made once it is known what each version leads to, and with a
+    /// proof of each transition.
+    ///
+    /// `describe` is called once for each commit, in order, while the head is locked: it should take
+    /// microseconds, and must not use this database. What it returns is the version's metadata, in
+    /// place of what the options say. The proof costs about as much as reading the keys again.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError`], of the first that is refused; none is in then.
+    ///
+    /// ```
+    /// # use reality_db::{Backend, Batch, CommitOptions, Options, RealityDb};
+    /// # let db = RealityDb::open("unused", &Options::new().backend(Backend::Memory))?;
+    /// let mut batch = Batch::new();
+    /// batch.put(b"alice", b"900")?;
+    /// let mut proofs = Vec::new();
+    /// db.commit_staged(&[(&batch, CommitOptions::new())], |_, staged| {
+    ///     proofs.push((staged.root_before, staged.transition.clone()));
+    ///     format!("leads to {}", staged.root).into_bytes()
+    /// })?;
+    /// let version = db.version();
+    /// assert_eq!(db.info(version.number)?.metadata, format!("leads to {}", version.root).as_bytes());
+    /// let (root_before, transition) = &proofs[0];
+    /// let view = transition.verify(&db.profile(), root_before)?;
+    /// assert_eq!(view.apply(&batch)?, version.root);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn commit_staged(
+        &self,
+        commits: &[(&Batch<'_>, CommitOptions<'_>)],
+        describe: impl FnMut(usize, &Staged) -> Vec<u8>,
+    ) -> Result<Vec<Version>, CommitError> {
+        let changes: Vec<Changes> = (commits.iter())
+            .map(|(batch, _)| self.encode(batch))
+            .collect::<Result<_, _>>()?;
+        let commits: Vec<_> = (changes.iter())
+            .zip(commits)
+            .map(|(changes, (_, options))| (changes, options))
+            .collect();
+        self.commit_group(&commits, &mut Described(describe))
     }
 
     /// Commits changes that are encoded, under the keys of the tree.
@@ -131,13 +190,14 @@ impl RealityDb {
         changes: &Changes,
         options: &CommitOptions<'_>,
     ) -> Result<Version, CommitError> {
-        let versions = self.commit_group(&[(changes, options)])?;
+        let versions = self.commit_group(&[(changes, options)], &mut AsGiven)?;
         Ok(versions.last().copied().unwrap_or_else(|| self.version()))
     }
 
     fn commit_group(
         &self,
         commits: &[(&Changes, &CommitOptions<'_>)],
+        metadata: &mut dyn Metadata,
     ) -> Result<Vec<Version>, CommitError> {
         let _span = tracing::debug_span!("commit", versions = commits.len()).entered();
         let batches: Vec<_> = (commits.iter())
@@ -149,7 +209,7 @@ impl RealityDb {
         let mut group = Group::default();
         let mut outcome =
             (commits.iter().zip(&batches)).try_for_each(|((changes, options), batch)| {
-                group.apply(&mut head, changes, batch, options)
+                group.apply(&mut head, changes, batch, options, metadata)
             });
         if outcome.is_ok() {
             outcome = writer.persist(&group.records, &head.link());
@@ -201,19 +261,33 @@ struct Group<'b> {
 }
 
 impl<'b> Group<'b> {
-    /// Applies one more commit to the head; if it is refused, the head stays as it is.
+    /// Applies one more commit to the head. If it is refused, [`take_back`](Self::take_back) undoes
+    /// what of it is in the tree.
     fn apply(
         &mut self,
         head: &mut State,
         changes: &Changes,
         batch: &Batch<'b>,
         options: &CommitOptions<'_>,
+        metadata: &mut dyn Metadata,
     ) -> Result<(), CommitError> {
         let previous = head.link();
         let number = options.check(&previous)?;
+        let transition = match metadata.wants_proof() {
+            true => head.ask(|map| map.prove_update(batch))?,
+            false => Proof::default(),
+        };
         let inverse = head.inverse(batch)?;
         head.update(batch)?;
         self.inverses.push(inverse);
+        let staged = Staged {
+            number,
+            root_before: previous.root,
+            root: head.map().root(),
+            transition,
+        };
+        let metadata = metadata.of(self.versions.len(), &staged, options);
+        check_metadata(&metadata)?;
         let header = Header {
             kind: options.kind.unwrap_or(CommitKind::Changes),
             version: number,
@@ -224,7 +298,7 @@ impl<'b> Group<'b> {
             time_ns: options.time_ns,
             entries: head.link().entries,
         };
-        let record = header.encode(options.metadata, changes);
+        let record = header.encode(&metadata, changes);
         head.set_link(Link {
             version: number,
             record_hash: record_hash(&record),
@@ -248,10 +322,6 @@ impl<'b> Group<'b> {
 impl CommitOptions<'_> {
     /// The number of the version that follows `head`, if the conditions hold there.
     fn check(&self, head: &Link) -> Result<u64, CommitError> {
-        let len = self.metadata.len();
-        if len > METADATA_BYTES_MAX {
-            return Err(TooLarge::Metadata { len }.into());
-        }
         if let Some(expected) = self.expected_root
             && expected != head.root
         {
@@ -266,5 +336,48 @@ impl CommitOptions<'_> {
             return Err(CommitError::VersionNotAbove { version, newest });
         }
         Ok(version)
+    }
+}
+
+fn check_metadata(metadata: &[u8]) -> Result<(), TooLarge> {
+    let len = metadata.len();
+    match len > METADATA_BYTES_MAX {
+        true => Err(TooLarge::Metadata { len }),
+        false => Ok(()),
+    }
+}
+
+/// Where the metadata of a version comes from.
+trait Metadata {
+    /// Whether a proof of the transition is to be made.
+    fn wants_proof(&self) -> bool;
+
+    /// The metadata of the commit at place `at` of its group.
+    fn of<'o>(&mut self, at: usize, staged: &Staged, options: &CommitOptions<'o>) -> Cow<'o, [u8]>;
+}
+
+/// It stands in the options.
+struct AsGiven;
+
+impl Metadata for AsGiven {
+    fn wants_proof(&self) -> bool {
+        false
+    }
+
+    fn of<'o>(&mut self, _: usize, _: &Staged, options: &CommitOptions<'o>) -> Cow<'o, [u8]> {
+        Cow::Borrowed(options.metadata)
+    }
+}
+
+/// It is made of what the version leads to.
+struct Described<F>(F);
+
+impl<F: FnMut(usize, &Staged) -> Vec<u8>> Metadata for Described<F> {
+    fn wants_proof(&self) -> bool {
+        true
+    }
+
+    fn of<'o>(&mut self, at: usize, staged: &Staged, _: &CommitOptions<'o>) -> Cow<'o, [u8]> {
+        Cow::Owned((self.0)(at, staged))
     }
 }

@@ -40,6 +40,17 @@ pub struct Difference {
     pub after: Option<Vec<u8>>,
 }
 
+/// A commit as the journal holds it: enough to make it again elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Commit {
+    /// What the journal says of it.
+    pub info: CommitInfo,
+    /// Each key that it changed, in order, with its value from then on; none where it was deleted.
+    /// Where keys are hashed, these are the hashes.
+    pub changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+}
+
 impl RealityDb {
     /// Number of the oldest version that can be read.
     ///
@@ -109,12 +120,30 @@ impl RealityDb {
     pub fn infos(
         &self,
         versions: RangeInclusive<u64>,
-    ) -> Result<impl Iterator<Item = Result<CommitInfo, ReadError>>, ReadError> {
+    ) -> Result<impl Iterator<Item = Result<CommitInfo, ReadError>> + use<>, ReadError> {
         let records = self.records(versions)?;
         let db = self.clone();
         Ok(records.map(move |record| {
             let info = record.and_then(|(version, bytes)| decode(version, &bytes, CommitInfo::of));
             db.shared.noticed(info)
+        }))
+    }
+
+    /// The commits whose numbers are in `versions`, oldest first: committed again in an empty
+    /// database, with the same numbers, they lead to the same roots.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Pruned`] if it begins before the oldest; each item what reading meets.
+    pub fn commits(
+        &self,
+        versions: RangeInclusive<u64>,
+    ) -> Result<impl Iterator<Item = Result<Commit, ReadError>> + use<>, ReadError> {
+        let records = self.records(versions)?;
+        let db = self.clone();
+        Ok(records.map(move |record| {
+            let commit = record.and_then(|(version, bytes)| decode(version, &bytes, commit));
+            db.shared.noticed(commit)
         }))
     }
 
@@ -300,6 +329,17 @@ pub enum RollbackError {
     /// The new version was not committed.
     #[error(transparent)]
     Commit(#[from] CommitError),
+}
+
+fn commit(record: &Record<'_>) -> Commit {
+    let change = |(key, value): (&[u8], Option<merkle_core::Value<'_>>)| {
+        let value = value.and_then(merkle_core::Value::bytes);
+        (key.to_vec(), value.map(<[u8]>::to_vec))
+    };
+    Commit {
+        info: CommitInfo::of(record),
+        changes: record.changes.changes().map(change).collect(),
+    }
 }
 
 fn key_change(record: &Record<'_>, key: &[u8]) -> Option<KeyChange> {

@@ -41,12 +41,12 @@ pub use checkpoint::{
     VerifyProgress,
 };
 pub use checkpoints::MaintenanceError;
-pub use commit::CommitOptions;
+pub use commit::{CommitOptions, Staged};
 pub use db::RealityDb;
 pub use engine::EngineError;
 pub use error::{CommitError, Damage, OpenError, ReadError};
 pub use health::Health;
-pub use history::{Difference, KeyChange, RollbackError};
+pub use history::{Commit, Difference, KeyChange, RollbackError};
 pub use integrity::{Depth, IntegrityProgress, IntegrityReport};
 pub use merkle_core::{Batch, Hash, Query};
 pub use named::{NameError, NamedSnapshot, SNAPSHOT_NAME_BYTES_MAX, SNAPSHOTS_MAX};

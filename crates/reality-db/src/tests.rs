@@ -4,5 +4,6 @@ mod faults;
 mod model;
 mod panic;
 mod pruning;
+mod staged;
 mod stages;
 mod transfer;
