@@ -1,45 +1,9 @@
-//! What a caller hands over: executions, attacks, metrics, events.
-
-use std::collections::BTreeMap;
+//! What a caller hands over, and what became of it.
 
 use merkle_core::Hash;
+use vigilance::{ExecutionStatus, LayerOutcome, Text};
 
-/// How an execution ended, in the original system's words.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Status {
-    /// It was proved; its writes are committed.
-    #[default]
-    Proved,
-    /// It failed; nothing was written.
-    Failed,
-    /// A layer, or an invariant at commit, refused it; nothing was written.
-    Rejected,
-    /// It took too long; nothing was written.
-    Timeout,
-}
-
-impl Status {
-    /// All of them, in the order of their codes.
-    pub const ALL: [Self; 4] = [Self::Proved, Self::Failed, Self::Rejected, Self::Timeout];
-
-    /// Its name: `PROVED`, `FAILED`, `REJECTED`, `TIMEOUT`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Proved => "PROVED",
-            Self::Failed => "FAILED",
-            Self::Rejected => "REJECTED",
-            Self::Timeout => "TIMEOUT",
-        }
-    }
-
-    /// The status of that name.
-    #[must_use]
-    pub fn of_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.name() == name)
-    }
-}
+use crate::ExecutionRecord;
 
 /// One change of the state: a key with its new value, or with none where it is deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -54,65 +18,36 @@ pub struct Write {
 /// An execution: what ran, what it changes, and how it ended.
 ///
 /// ```
-/// use persistence::{Execution, Status};
+/// use persistence::{Execution, ExecutionStatus};
 ///
-/// let transfer = Execution::new("tx_001", "transfer", Status::Proved)
+/// let transfer = Execution::new("tx_001", "transfer", ExecutionStatus::Proved, 1_770_585_433_051_488_000)
 ///     .put(b"account:alice", b"900")
 ///     .put(b"account:bob", b"600")
 ///     .result(r#"{"success": true}"#)
 ///     .elapsed_ns(45_200_000)
-///     .layer("conservation", true)
-///     .times(1_770_585_433_051_488_000, 1_770_585_433_051_488_000);
+///     .layer("conservation", true);
 /// assert_eq!(transfer.writes.len(), 2);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Execution {
-    /// Its identifier, unique: the same execution handed over twice is committed once.
-    pub tx_id: String,
+    /// What the audit trail is to hold of it. Its `tx_id` is unique: the same execution handed over
+    /// twice is committed once. Roots, version and bundle are put in when it is committed.
+    pub record: ExecutionRecord,
     /// Address of the bundle that ran, which the vault must hold; none if no code is kept for it.
     pub bundle: Option<Hash>,
-    /// Name of the intent.
-    pub intent_name: String,
-    /// How it ended. Writes are for [`Status::Proved`] only.
-    pub status: Status,
-    /// What it gave, as text: JSON, as a rule.
-    pub result: String,
-    /// What it changes. Where a key is written more than once, the last one counts.
+    /// What it changes: only an execution that is proved may change anything. Where a key is written
+    /// more than once, the last one counts.
     pub writes: Vec<Write>,
-    /// How long it took, in nanoseconds.
-    pub elapsed_ns: u64,
-    /// What each layer said: `semantic_sanitizer`, `input_sanitizer`, `conservation`, `overflow`,
-    /// `z3_prover`, …
-    pub layer_results: BTreeMap<String, bool>,
-    /// Numbers about it, as a JSON object in text; empty for none.
-    pub telemetry: String,
-    /// When it happened, in nanoseconds since 1970.
-    pub event_ns: u64,
-    /// When it was handed over, in nanoseconds since 1970: the clock of whoever runs this.
-    pub observed_ns: u64,
     /// Commits only on this root of the state, else it is recorded as rejected: compare and set.
     pub expect_root: Option<Hash>,
 }
 
 impl Execution {
-    /// An execution that changes nothing, took no time and says nothing.
+    /// An execution that changes nothing and of which no more is known; observed when it happened.
     #[must_use]
-    pub fn new(tx_id: &str, intent_name: &str, status: Status) -> Self {
-        Self {
-            tx_id: tx_id.to_owned(),
-            bundle: None,
-            intent_name: intent_name.to_owned(),
-            status,
-            result: String::new(),
-            writes: Vec::new(),
-            elapsed_ns: 0,
-            layer_results: BTreeMap::new(),
-            telemetry: String::new(),
-            event_ns: 0,
-            observed_ns: 0,
-            expect_root: None,
-        }
+    pub fn new(tx_id: &str, intent_name: &str, status: ExecutionStatus, event_ns: u64) -> Self {
+        Self::from(ExecutionRecord::new(tx_id, intent_name, status, event_ns))
     }
 
     /// Names the bundle that ran.
@@ -122,10 +57,10 @@ impl Execution {
         self
     }
 
-    /// Sets what it gave.
+    /// Sets what it gave: JSON, as a rule.
     #[must_use]
     pub fn result(mut self, result: &str) -> Self {
-        result.clone_into(&mut self.result);
+        self.record.result = Some(Text::plain(result));
         self
     }
 
@@ -152,28 +87,32 @@ impl Execution {
     /// Sets how long it took, in nanoseconds.
     #[must_use]
     pub fn elapsed_ns(mut self, elapsed_ns: u64) -> Self {
-        self.elapsed_ns = elapsed_ns;
+        self.record.elapsed_ns = Some(elapsed_ns);
         self
     }
 
     /// Adds what a layer said.
     #[must_use]
     pub fn layer(mut self, name: &str, passed: bool) -> Self {
-        self.layer_results.insert(name.to_owned(), passed);
+        let outcome = match passed {
+            true => LayerOutcome::Passed,
+            false => LayerOutcome::Refused,
+        };
+        self.record.layer_results.insert(name.to_owned(), outcome);
         self
     }
 
-    /// Sets the telemetry: a JSON object in text.
+    /// Adds a number to the telemetry; finite.
     #[must_use]
-    pub fn telemetry(mut self, json: &str) -> Self {
-        json.clone_into(&mut self.telemetry);
+    pub fn measured(mut self, name: &str, value: f64) -> Self {
+        self.record.telemetry.insert(name.to_owned(), value);
         self
     }
 
-    /// Sets when it happened and when it was handed over, in nanoseconds since 1970.
+    /// Sets when it was observed, in nanoseconds since 1970, if that is not when it happened.
     #[must_use]
-    pub fn times(mut self, event_ns: u64, observed_ns: u64) -> Self {
-        (self.event_ns, self.observed_ns) = (event_ns, observed_ns);
+    pub fn observed_ns(mut self, observed_ns: u64) -> Self {
+        self.record.observed_ns = observed_ns;
         self
     }
 
@@ -185,113 +124,14 @@ impl Execution {
     }
 }
 
-/// An attack that was blocked.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Attack {
-    /// Its identifier, unique.
-    pub attack_id: String,
-    /// Its type: `injection`, `semantic_violation`, …
-    pub attack_type: String,
-    /// Its category: `code_injection`, `trojan`, …
-    pub category: String,
-    /// The layer that blocked it.
-    pub blocked_by_layer: String,
-    /// How bad it would have been, from 0 to 1.
-    pub severity: f64,
-    /// The code that was tried. It can be erased later without breaking a proof.
-    pub code_snippet: String,
-    /// How it was found.
-    pub detection_method: String,
-    /// More about it, as a JSON object in text; empty for none.
-    pub metadata: String,
-    /// When it happened, in nanoseconds since 1970.
-    pub event_ns: u64,
-    /// When it was handed over, in nanoseconds since 1970.
-    pub observed_ns: u64,
-}
-
-impl Attack {
-    /// An attack of which no more is known.
-    #[must_use]
-    pub fn new(
-        attack_id: &str,
-        attack_type: &str,
-        category: &str,
-        blocked_by_layer: &str,
-        severity: f64,
-    ) -> Self {
+impl From<ExecutionRecord> for Execution {
+    fn from(record: ExecutionRecord) -> Self {
         Self {
-            attack_id: attack_id.to_owned(),
-            attack_type: attack_type.to_owned(),
-            category: category.to_owned(),
-            blocked_by_layer: blocked_by_layer.to_owned(),
-            severity,
-            code_snippet: String::new(),
-            detection_method: String::new(),
-            metadata: String::new(),
-            event_ns: 0,
-            observed_ns: 0,
+            record,
+            bundle: None,
+            writes: Vec::new(),
+            expect_root: None,
         }
-    }
-
-    /// Sets the code that was tried and how it was found.
-    #[must_use]
-    pub fn evidence(mut self, code_snippet: &str, detection_method: &str) -> Self {
-        code_snippet.clone_into(&mut self.code_snippet);
-        detection_method.clone_into(&mut self.detection_method);
-        self
-    }
-
-    /// Sets the metadata: a JSON object in text.
-    #[must_use]
-    pub fn metadata(mut self, json: &str) -> Self {
-        json.clone_into(&mut self.metadata);
-        self
-    }
-
-    /// Sets when it happened and when it was handed over, in nanoseconds since 1970.
-    #[must_use]
-    pub fn times(mut self, event_ns: u64, observed_ns: u64) -> Self {
-        (self.event_ns, self.observed_ns) = (event_ns, observed_ns);
-        self
-    }
-}
-
-/// One number that was measured.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Metric {
-    /// The execution that it is about; empty if it is about none.
-    pub tx_id: String,
-    /// Its name.
-    pub metric_name: String,
-    /// Its value; finite.
-    pub metric_value: f64,
-    /// When it was measured, in nanoseconds since 1970.
-    pub event_ns: u64,
-    /// When it was handed over, in nanoseconds since 1970.
-    pub observed_ns: u64,
-}
-
-impl Metric {
-    /// A number that was measured about the execution `tx_id`.
-    #[must_use]
-    pub fn new(tx_id: &str, metric_name: &str, metric_value: f64) -> Self {
-        Self {
-            tx_id: tx_id.to_owned(),
-            metric_name: metric_name.to_owned(),
-            metric_value,
-            event_ns: 0,
-            observed_ns: 0,
-        }
-    }
-
-    /// Sets when it was measured and when it was handed over, in nanoseconds since 1970.
-    #[must_use]
-    pub fn times(mut self, event_ns: u64, observed_ns: u64) -> Self {
-        (self.event_ns, self.observed_ns) = (event_ns, observed_ns);
-        self
     }
 }
 
@@ -301,8 +141,8 @@ impl Metric {
 pub struct Executed {
     /// The execution.
     pub tx_id: String,
-    /// How it ended: as handed over, or [`Status::Rejected`] if it was refused at commit.
-    pub status: Status,
+    /// How it ended: as handed over, or [`ExecutionStatus::Rejected`] if it was refused at commit.
+    pub status: ExecutionStatus,
     /// Why it was refused at commit.
     pub refusal: Option<String>,
     /// Its place in the log, from 0.

@@ -57,7 +57,7 @@ impl Invariant for Conservation {
     }
 
     fn check(&self, change: &Change<'_>) -> Result<(), Violation> {
-        if self.except.contains(&change.execution().intent_name) {
+        if self.except.contains(&change.execution().record.intent_name) {
             return Ok(());
         }
         let mut gained: i128 = 0;

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::Status;
+use crate::ExecutionStatus;
 
 type State = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -13,7 +13,7 @@ fn check(invariant: &dyn Invariant, state: &State, execution: &Execution) -> Res
 }
 
 fn proved(intent: &str) -> Execution {
-    Execution::new("tx", intent, Status::Proved)
+    Execution::new("tx", intent, ExecutionStatus::Proved, 1)
 }
 
 fn accounts() -> State {
@@ -41,7 +41,7 @@ fn a_total_stays_unless_the_intent_may_change_it() {
     let refused = check(&supply, &accounts(), &forged).unwrap_err();
     assert_eq!(refused.reason, "the total changes by 1");
     let mut minted = forged;
-    minted.intent_name = "mint".to_owned();
+    minted.record.intent_name = "mint".to_owned();
     assert_eq!(check(&supply, &accounts(), &minted), Ok(()));
     let lost = proved("transfer").delete(b"a:bob");
     assert!(check(&supply, &accounts(), &lost).is_err());
