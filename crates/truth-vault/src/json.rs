@@ -28,8 +28,8 @@ pub struct Json {
 }
 
 impl Json {
-    /// Most bytes of the text: 1 MiB.
-    pub const BYTES_MAX: usize = 1 << 20;
+    /// Most bytes of the text: 16 MiB.
+    pub const BYTES_MAX: usize = 16 << 20;
 
     /// Most levels of objects and arrays in one another.
     pub const DEPTH_MAX: usize = tree::DEPTH_MAX;

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod bundle;
 mod certificate;
 mod json;
 mod legacy;
@@ -9,6 +10,10 @@ mod status;
 mod time;
 
 pub use address::{Address, AddressError};
+pub use bundle::{
+    Bundle, BundleAddress, BundleError, BundleManifest, BundlePart, ImportError, ImportLayer,
+    LegacyRecord, ManifestError, Trust,
+};
 pub use certificate::{
     Certificate, CertificateError, Envelope, EnvelopeError, EnvelopeSignature, JudgeProof,
     KeyError, KeyFileError, KeyId, PolicyError, PublicKey, SecretKey, SignatureVerdict, Signer,

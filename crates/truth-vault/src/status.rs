@@ -42,6 +42,23 @@ impl VerificationStatus {
     }
 }
 
+impl VerificationStatus {
+    /// Its number in stored bytes.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Unverified => 0,
+            Self::Proved => 1,
+            Self::Failed => 2,
+            Self::Rejected => 3,
+            Self::Timeout => 4,
+        }
+    }
+
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.code() == code)
+    }
+}
+
 impl fmt::Display for VerificationStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

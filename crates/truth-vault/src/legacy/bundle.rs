@@ -17,6 +17,17 @@ pub enum LegacyGeneration {
     V2_1,
 }
 
+impl LegacyGeneration {
+    /// Its number in texts: `0.7` or `2.1`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V0_7 => "0.7",
+            Self::V2_1 => "2.1",
+        }
+    }
+}
+
 /// A bundle as the original system wrote it, with its own hashes checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LegacyBundle {
@@ -29,6 +40,7 @@ pub struct LegacyBundle {
     metadata: Json,
     ast: Option<Json>,
     logic_hash: Option<LegacyKey>,
+    faults: Vec<LegacyFault>,
     source: Vec<u8>,
 }
 
@@ -42,21 +54,22 @@ impl LegacyBundle {
     ///
     /// [`LegacyError`], whatever the bytes.
     pub fn parse(bytes: &[u8]) -> Result<Self, LegacyError> {
-        let (bundle, faults) = Self::inspect(bytes)?;
-        if faults.is_empty() {
+        let bundle = Self::inspect(bytes)?;
+        if bundle.faults.is_empty() {
             return Ok(bundle);
         }
-        Err(LegacyError::Altered(faults))
+        Err(LegacyError::Altered(bundle.faults))
     }
 
-    /// Reads a bundle of either generation, and says what in it does not match its own hashes.
+    /// Reads a bundle of either generation, whether it matches its own hashes or not:
+    /// [`faults`](Self::faults) says what does not.
     ///
     /// For whoever decides, by name, to take an altered bundle all the same.
     ///
     /// # Errors
     ///
     /// [`LegacyError`] but never [`LegacyError::Altered`], whatever the bytes.
-    pub fn inspect(bytes: &[u8]) -> Result<(Self, Vec<LegacyFault>), LegacyError> {
+    pub fn inspect(bytes: &[u8]) -> Result<Self, LegacyError> {
         if bytes.len() > Self::BYTES_MAX {
             let bytes = bytes.len() as u64;
             return Err(LegacyError::TooLong { bytes });
@@ -145,6 +158,12 @@ impl LegacyBundle {
         self.logic_hash
     }
 
+    /// What in it does not match its own hashes.
+    #[must_use]
+    pub fn faults(&self) -> &[LegacyFault] {
+        &self.faults
+    }
+
     /// The bytes it was read from.
     #[must_use]
     pub fn source(&self) -> &[u8] {
@@ -168,10 +187,8 @@ struct Document<'t> {
     text: &'t str,
 }
 
-type Read = Result<(LegacyBundle, Vec<LegacyFault>), LegacyError>;
-
 impl Document<'_> {
-    fn read_v2_1(&self) -> Read {
+    fn read_v2_1(&self) -> Result<LegacyBundle, LegacyError> {
         let code = self.text("code")?;
         let stated = self.key("content_hash")?;
         let computed = LegacyKey(*Address::of(code.as_bytes()).as_bytes());
@@ -184,7 +201,7 @@ impl Document<'_> {
             let text = metadata.get(name).and_then(Tree::as_str);
             text.map(str::to_owned)
         };
-        let bundle = LegacyBundle {
+        Ok(LegacyBundle {
             generation: LegacyGeneration::V2_1,
             key: stated,
             code: code.to_owned(),
@@ -194,12 +211,12 @@ impl Document<'_> {
             metadata: self.json("metadata")?,
             ast: None,
             logic_hash: None,
+            faults,
             source: self.text.as_bytes().to_vec(),
-        };
-        Ok((bundle, faults))
+        })
     }
 
-    fn read_v0_7(&self) -> Read {
+    fn read_v0_7(&self) -> Result<LegacyBundle, LegacyError> {
         if self.text("bundle_version")? != "1.0" {
             return Err(LegacyError::UnknownVersion);
         }
@@ -208,7 +225,7 @@ impl Document<'_> {
         let created_ns = time::parse(created_at).ok_or(LegacyError::BadMember { member })?;
         let status_text = self.object("verification")?.get("status");
         let ast = self.object("ast")?;
-        let bundle = LegacyBundle {
+        let mut bundle = LegacyBundle {
             generation: LegacyGeneration::V0_7,
             key: self.key("function_hash")?,
             code: self.text("code")?.to_owned(),
@@ -218,10 +235,11 @@ impl Document<'_> {
             metadata: self.json("metadata")?,
             ast: Some(self.json("ast")?),
             logic_hash: logic(ast).and_then(|logic| hash(&logic, "ast").ok()),
+            faults: Vec::new(),
             source: self.text.as_bytes().to_vec(),
         };
-        let faults = self.faults_v0_7(&bundle)?;
-        Ok((bundle, faults))
+        bundle.faults = self.faults_v0_7(&bundle)?;
+        Ok(bundle)
     }
 
     fn faults_v0_7(&self, bundle: &LegacyBundle) -> Result<Vec<LegacyFault>, LegacyError> {

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::{LegacyBundle, LegacyError, LegacyFault, LegacyIndexEntry, LegacyKey, index};
+use super::{LegacyBundle, LegacyError, LegacyIndexEntry, LegacyKey, index};
 
 /// A vault of the original system, read bundle by bundle.
 ///
@@ -40,10 +40,8 @@ pub enum LegacyItem {
     Altered {
         /// Its file.
         path: PathBuf,
-        /// The bundle as it is.
+        /// The bundle as it is; its faults say what does not match.
         bundle: LegacyBundle,
-        /// What does not match.
-        faults: Vec<LegacyFault>,
         /// What else is odd about it.
         notes: Vec<LegacyNote>,
     },
@@ -167,12 +165,12 @@ impl LegacyVault {
             }
             Err(error) => return LegacyItem::Unreadable { path, error },
         };
-        let (bundle, faults) = match LegacyBundle::inspect(&bytes) {
-            Ok(read) => read,
+        let bundle = match LegacyBundle::inspect(&bytes) {
+            Ok(bundle) => bundle,
             Err(error) => return LegacyItem::Refused { path, error },
         };
         let notes = self.notes(&path, &bundle);
-        if faults.is_empty() {
+        if bundle.faults().is_empty() {
             return LegacyItem::Whole {
                 path,
                 bundle,
@@ -182,7 +180,6 @@ impl LegacyVault {
         LegacyItem::Altered {
             path,
             bundle,
-            faults,
             notes,
         }
     }
