@@ -3,6 +3,7 @@
 
 mod address;
 mod bundle;
+mod car;
 mod certificate;
 mod json;
 mod legacy;
@@ -14,6 +15,7 @@ pub use bundle::{
     Bundle, BundleAddress, BundleError, BundleManifest, BundlePart, ImportError, ImportLayer,
     LegacyRecord, ManifestError, Trust,
 };
+pub use car::{CarBlock, CarCid, CarError, CarReader, CarVersion, CarWriter, IndexedCarWriter};
 pub use certificate::{
     Certificate, CertificateError, Envelope, EnvelopeError, EnvelopeSignature, JudgeProof,
     KeyError, KeyFileError, KeyId, PolicyError, PublicKey, SecretKey, SignatureVerdict, Signer,
