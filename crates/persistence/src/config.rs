@@ -44,6 +44,7 @@ pub struct Config {
     pub(crate) lag: u64,
     pub(crate) seal_every: u64,
     pub(crate) create: bool,
+    pub(crate) time_ns: u64,
     pub(crate) accept_damage: bool,
     pub(crate) invariants: Vec<Arc<dyn Invariant>>,
 }
@@ -71,6 +72,7 @@ impl Config {
             lag: 65_536,
             seal_every: 0,
             create: true,
+            time_ns: 0,
             accept_damage: false,
             invariants: Vec::new(),
         }
@@ -190,6 +192,14 @@ impl Config {
     #[must_use]
     pub fn create(mut self, create: bool) -> Self {
         self.create = create;
+        self
+    }
+
+    /// When they are opened, in nanoseconds since 1970: the time of the genesis seal. Nothing here
+    /// reads a clock.
+    #[must_use]
+    pub fn time_ns(mut self, time_ns: u64) -> Self {
+        self.time_ns = time_ns;
         self
     }
 

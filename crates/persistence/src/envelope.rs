@@ -10,13 +10,19 @@ use crate::wire::{Reader, WireError, put_bytes, put_number};
 pub(crate) const RECORD_OVERHEAD: usize = 5 + 32;
 
 /// Most bytes of all records of an envelope, with their overhead.
-pub(crate) const RECORDS_BYTES_MAX: usize = reality_db::METADATA_BYTES_MAX - 32;
+pub(crate) const RECORDS_BYTES_MAX: usize = reality_db::METADATA_BYTES_MAX - 112;
 
 /// The records of one commit, and where they begin in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Envelope<'b> {
-    /// Place in the log of the first record.
+    /// Place in the log of the first record: how many there were before.
     pub(crate) first: u64,
+    /// Root of the log before the first record.
+    pub(crate) log_root: Hash,
+    /// Root over the addresses of what the vault held.
+    pub(crate) vault_root: Hash,
+    /// How many seals the chain had.
+    pub(crate) seals: u64,
     pub(crate) records: Vec<Carried<'b>>,
 }
 
@@ -41,10 +47,13 @@ impl<'b> Envelope<'b> {
             .iter()
             .map(|carried| carried.record.len())
             .sum();
-        let mut bytes = Vec::with_capacity(32 + len + self.records.len() * RECORD_OVERHEAD);
+        let mut bytes = Vec::with_capacity(112 + len + self.records.len() * RECORD_OVERHEAD);
         bytes.extend_from_slice(MAGIC);
         bytes.push(VERSION);
         put_number(&mut bytes, self.first);
+        bytes.extend_from_slice(self.log_root.as_bytes());
+        bytes.extend_from_slice(self.vault_root.as_bytes());
+        put_number(&mut bytes, self.seals);
         put_number(&mut bytes, self.records.len() as u64);
         for carried in &self.records {
             bytes.extend_from_slice(carried.request.as_bytes());
@@ -57,6 +66,9 @@ impl<'b> Envelope<'b> {
     pub(crate) fn decode(bytes: &'b [u8]) -> Result<Self, WireError> {
         let mut reader = Reader::begin(bytes, MAGIC, VERSION)?;
         let first = reader.number()?;
+        let log_root = reader.hash()?;
+        let vault_root = reader.hash()?;
+        let seals = reader.number()?;
         let count = reader.number()?;
         // A record has more bytes than none: no more of them than that are made room for.
         let possible = reader.rest() / (RECORD_BYTES_MIN + 1);
@@ -69,15 +81,18 @@ impl<'b> Envelope<'b> {
         }
         let mut records = Vec::with_capacity(count);
         for _ in 0..count {
-            let request: [u8; 32] = (reader.take(Hash::LEN)?.try_into()).expect("as many as asked");
+            let request = reader.hash()?;
             let record = reader.bytes()?;
-            records.push(Carried {
-                record,
-                request: request.into(),
-            });
+            records.push(Carried { record, request });
         }
         reader.end()?;
-        Ok(Self { first, records })
+        Ok(Self {
+            first,
+            log_root,
+            vault_root,
+            seals,
+            records,
+        })
     }
 }
 
@@ -97,6 +112,8 @@ mod tests {
         #[test]
         fn what_is_encoded_is_decoded(
             first in 0..u64::MAX / 2,
+            roots: [[u8; 32]; 2],
+            seals: u64,
             records in proptest::collection::vec(
                 (proptest::collection::vec(any::<u8>(), 0..300), any::<[u8; 32]>()), 0..9),
         ) {
@@ -104,7 +121,13 @@ mod tests {
                 record,
                 request: Hash::from_bytes(*request),
             });
-            let envelope = Envelope { first, records: records.collect() };
+            let envelope = Envelope {
+                first,
+                log_root: roots[0].into(),
+                vault_root: roots[1].into(),
+                seals,
+                records: records.collect(),
+            };
             let bytes = envelope.encode();
             prop_assert_eq!(Envelope::decode(&bytes).unwrap(), envelope);
             for len in 0..bytes.len() {

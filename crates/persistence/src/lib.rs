@@ -6,25 +6,51 @@
     reason = "the thread that commits comes next and uses them"
 )]
 
+mod audit;
 mod config;
 mod dashboard;
 mod envelope;
+mod error;
 mod execution;
+mod follower;
+mod health;
 mod invariant;
+mod open;
+mod persistence;
+mod queue;
+mod recent;
+mod reconcile;
+mod request;
 mod seal;
+mod sealing;
+mod shared;
+mod step;
+mod vault;
 mod wire;
+mod writer;
 
+pub use audit::AuditError;
 pub use config::{Config, ConfigError};
 pub use dashboard::{AttackStats, DashboardStats, ExecutionStats};
+pub use error::{ExecuteError, StorageError};
 pub use execution::{Executed, Execution, Recorded, Write};
+pub use health::{Cause, Health, Panic, Store};
 pub use invariant::{
     Change, ChangedKey, Conservation, Invariant, Nonces, NotANumber, Reading, Step, Violation,
 };
 pub use merkle_core::{Hash, SignerKey, VerifierKey};
+pub use open::{OpenError, OpenReport};
+pub use persistence::Persistence;
+pub use queue::Ticket;
 pub use reality_db::Profile;
 pub use seal::{Seal, SealError};
+pub use truth_vault::Address;
+pub use vault::VaultError;
 pub use vigilance::{
     Attack, Event, EventKind, Execution as ExecutionRecord, ExecutionStatus, LayerOutcome, Metric,
     Record, RecordError, Severity, Text,
 };
 pub use wire::WireError;
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use merkle_core::{Checkpoint, Hash, NoteError, SignedNote, SignerKey, TreeHead, 
 use reality_db::Profile;
 use sha2::{Digest, Sha256};
 
-pub(crate) use folder::SealFolder;
+pub(crate) use folder::{SealFolder, write_whole};
 
 /// What the three stores held at one moment.
 ///

@@ -1,6 +1,8 @@
 //! The small pieces that our formats are made of: integers of varying length, and bytes behind their
 //! length.
 
+use merkle_core::Hash;
+
 /// Bytes that are not what they should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -121,6 +123,11 @@ impl<'b> Reader<'b> {
     pub(crate) fn bytes(&mut self) -> Result<&'b [u8], WireError> {
         let len = usize::try_from(self.number()?).map_err(|_| WireError::Truncated)?;
         self.take(len)
+    }
+
+    pub(crate) fn hash(&mut self) -> Result<Hash, WireError> {
+        let hash: [u8; Hash::LEN] = (self.take(Hash::LEN)?.try_into()).expect("as many as asked");
+        Ok(hash.into())
     }
 
     /// How many bytes are left.

@@ -1,0 +1,4 @@
+//! Tests of the whole, on real files.
+
+mod basics;
+pub(crate) mod steps;

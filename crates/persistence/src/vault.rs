@@ -1,0 +1,32 @@
+//! The vault as this crate uses it.
+
+use merkle_core::Hash;
+use truth_vault::Address;
+
+use crate::shared::VaultHead;
+
+/// The vault.
+pub(crate) struct Code;
+
+/// Why the vault could not be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the vault")]
+#[non_exhaustive]
+pub enum VaultError {}
+
+impl Code {
+    pub(crate) fn open(_: &crate::Config) -> Result<Self, VaultError> {
+        Ok(Self)
+    }
+
+    pub(crate) fn head(&self) -> VaultHead {
+        VaultHead {
+            objects: 0,
+            root: Hash::default(),
+        }
+    }
+
+    pub(crate) fn has(&self, _address: &Address) -> Result<bool, VaultError> {
+        Ok(true)
+    }
+}
