@@ -1,14 +1,47 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+#![allow(
+    dead_code,
+    reason = "the check of everything, which uses the rest, is the next commit"
+)]
 
+mod connection;
+mod content;
 mod detect;
+mod edge;
+mod error;
+mod health;
+mod incident;
+mod lock;
+mod open;
+mod options;
+mod outside;
+mod projection;
+mod queue;
+mod read;
 mod record;
+mod schema;
+mod shared;
 mod sketch;
+mod tiles;
+mod trail;
 mod uvarint;
+mod writer;
 
 pub use detect::{
     Alert, AlertKind, AlertSink, Observation, Observed, Watch, WatchOptions, WatchStateError,
 };
+pub use error::{
+    AppendError, CheckpointError, OpenError, ReadError, StorageError, StorageErrorKind,
+};
+pub use health::{Damage, Health, SchemaFault, TileFault, Witness};
+pub use merkle_core::{
+    ConsistencyProof, Hash, InclusionProof, NoteKeyError, SignedNote, SignerKey, TreeHead,
+    VerifierKey,
+};
+pub use open::OpenReport;
+pub use options::{DiskFull, Duplicates, Durability, Options};
+pub use read::StoredRecord;
 pub use record::{
     Attack, CANONICAL_BYTES_MAX, ENTRIES_MAX, ERASABLE_BYTES_MAX, EncodedRecord, ErasableContent,
     ErasableField, ErasableText, Event, EventKind, Execution, ExecutionStatus, IndexRange,
@@ -16,3 +49,8 @@ pub use record::{
     Severity, Text,
 };
 pub use sketch::Sketch;
+pub use trail::{Ticket, Trail};
+pub use writer::Appended;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,345 @@
+//! Opening a trail: what is there, whether it is what it was, and where it goes on.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use merkle_core::{EMPTY_LOG_ROOT, Hash, RootPlan, SignedNote, TreeHead, TreeSize, log_leaf_hash};
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::connection::{self, DATABASE, Gate};
+use crate::content::Contents;
+use crate::edge::{Edge, LEVEL_MAX};
+use crate::error::{Known, OpenError, ReadError, StorageError, StorageErrorKind};
+use crate::health::{Damage, Health, TileFault, Witness};
+use crate::lock::FolderLock;
+use crate::options::{Expected, Options};
+use crate::outside::{self, Outside};
+use crate::projection;
+use crate::schema;
+use crate::shared::Shared;
+use crate::tiles::tile_id;
+use crate::trail::{Handle, Trail};
+use crate::writer::{Start, Writer, watch_wal};
+
+/// What was found when a trail was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OpenReport {
+    /// Whether the trail was created.
+    pub created: bool,
+    /// How many records there are.
+    pub size: u64,
+    /// The size that was marked outside, if there was a mark.
+    pub marked: Option<u64>,
+    /// How many erasable texts were overwritten because their record never came.
+    pub swept: usize,
+    /// What is wrong. Where it is not empty, the trail is in panic mode.
+    pub damage: Vec<Damage>,
+}
+
+impl Trail {
+    /// Opens the trail in the folder at `path`, or creates it.
+    ///
+    /// What it reads does not grow with the log: the right edge of the tree, the marks outside, and the
+    /// root at each size that somebody vouches for. Where something is not as it was, the trail opens in
+    /// panic mode ([`health`](Self::health)): it can be read, and not be written.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]; nothing was changed then.
+    pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        let expected = expected(options)?;
+        let outside_folder = options.outside.clone().unwrap_or_else(|| path.to_owned());
+        if !path.join(DATABASE).exists() && !options.create {
+            let path = path.to_owned();
+            return Err(OpenError::NotFound { path });
+        }
+        fs::create_dir_all(path)?;
+        fs::create_dir_all(&outside_folder)?;
+        let lock = FolderLock::take(path)?;
+        let mut outside = Outside::new(&outside_folder, &options.origin, options.keys());
+        let marks = outside.read()?;
+        let created = !path.join(DATABASE).exists();
+        if created && marks.any {
+            let marked = marks.known.iter().map(|(_, it)| it.size).max().unwrap_or(0);
+            let damage = Damage::DatabaseLost { marked };
+            let _ = outside.incident(&damage.to_string());
+            return Err(OpenError::Damaged(Box::new(damage)));
+        }
+        let opened = database(path, options, created);
+        let (mut conn, gate) = opened.map_err(|error| unreadable(&path.join(DATABASE), error))?;
+        let mut report = OpenReport {
+            created,
+            ..OpenReport::default()
+        };
+        if created {
+            let text = outside::text_of(&options.origin, TreeHead::EMPTY, options.signer.as_ref());
+            outside.mark(&text.map_err(|_| OpenError::BadOrigin)?)?;
+            outside.sync()?;
+            File::open(path)?.sync_all()?;
+        } else {
+            report.damage.extend(schema::check(&conn)?);
+            report.damage.extend(marks.damage);
+            if !marks.known.iter().any(|(by, _)| *by == Witness::Mark)
+                && report
+                    .damage
+                    .iter()
+                    .all(|it| !matches!(it, Damage::Outside { .. }))
+            {
+                report.damage.push(Damage::Outside {
+                    file: outside::MARK.to_owned(),
+                    why: "missing".to_owned(),
+                });
+            }
+        }
+        let (edge, link, damage) = edge(&conn)?;
+        report.size = edge.size();
+        report.damage.extend(damage);
+        let known = marks.known.iter().copied();
+        let known: Vec<_> = known
+            .chain(expected.map(|it| (Witness::Caller, it)))
+            .collect();
+        report.marked = (known.iter())
+            .find(|(by, _)| *by == Witness::Mark)
+            .map(|(_, it)| it.size);
+        let shared = Shared::new(
+            path,
+            edge,
+            Health::Sound,
+            options.queue_records,
+            options.cache_bytes,
+        );
+        for (by, known) in &known {
+            report.damage.extend(against(&shared, *by, *known)?);
+        }
+        if let Some(damage) = report.damage.first() {
+            let _ = outside.incident(&damage.to_string());
+            shared.set_panic(damage);
+        }
+        let mut contents = Contents::load(&conn)?;
+        let mut projections = projection::all();
+        if report.damage.is_empty() {
+            conn.execute_batch("BEGIN IMMEDIATE")?;
+            report.swept = contents.sweep(&conn)?;
+            conn.execute_batch("COMMIT")?;
+            for projection in &mut projections {
+                projection.load(&conn)?;
+            }
+        }
+        connection::guard(&mut conn, &gate)?;
+        watch_wal(&mut conn)?;
+        let shared = Arc::new(shared);
+        let checkpointed = (known.iter())
+            .find(|(by, _)| *by == Witness::Checkpoint)
+            .map_or(0, |(_, it)| it.size);
+        let writer = Writer::new(Start {
+            conn,
+            shared: Arc::clone(&shared),
+            projections,
+            contents,
+            link,
+            outside,
+            options: options.clone(),
+            gate,
+            checkpointed,
+        });
+        let thread = thread::Builder::new().name("vigilance".to_owned());
+        let thread = thread.spawn(move || writer.run())?;
+        Ok(Self::from_handle(Handle::new(
+            shared,
+            thread,
+            lock,
+            report,
+            options.clone(),
+        )))
+    }
+}
+
+/// What the caller vouches for.
+fn expected(options: &Options) -> Result<Option<Known>, OpenError> {
+    if outside::text_of(&options.origin, TreeHead::EMPTY, None).is_err()
+        || options.origin.len() > ORIGIN_BYTES_MAX
+    {
+        return Err(OpenError::BadOrigin);
+    }
+    match &options.expected {
+        None => Ok(None),
+        Some(Expected::Head(head)) => Ok(Some(Known {
+            size: head.size.get(),
+            root: head.root,
+        })),
+        Some(Expected::Note(note)) => {
+            let text = SignedNote::to_string(note);
+            let known = outside::known(&text, &options.origin, &options.keys());
+            known
+                .map(Some)
+                .map_err(|why| OpenError::BadCheckpoint { why })
+        }
+    }
+}
+
+/// Opens the database, creates what is in it if it is new, and refuses what is not ours.
+fn database(
+    path: &Path,
+    options: &Options,
+    created: bool,
+) -> Result<(Connection, Gate), OpenError> {
+    let file = path.join(DATABASE);
+    let conn = connection::writer(&file, options.cache_bytes)?;
+    let pragma = |name: &str| conn.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0));
+    let (id, version): (i64, i64) = (pragma("application_id")?, pragma("user_version")?);
+    let objects: i64 =
+        conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    // A creation that a crash cut off left an empty database.
+    if created || (objects == 0 && id == 0) {
+        conn.execute_batch("BEGIN IMMEDIATE")?;
+        schema::create(&conn)?;
+        Contents::create(&conn)?;
+        conn.execute_batch("COMMIT")?;
+    } else if id != schema::APPLICATION_ID {
+        return Err(OpenError::NotATrail { path: file });
+    } else if version != schema::VERSION {
+        return Err(OpenError::UnknownVersion {
+            found: version,
+            known: schema::VERSION,
+        });
+    }
+    Ok((conn, Gate::default()))
+}
+
+/// A file that is not a database any more, because it was one.
+fn unreadable(path: &Path, error: OpenError) -> OpenError {
+    match error {
+        OpenError::Storage(error) if error.kind() == StorageErrorKind::Corrupt => {
+            OpenError::Damaged(Box::new(Damage::Page {
+                what: format!("{} cannot be read as a database", path.display()),
+            }))
+        }
+        other => other,
+    }
+}
+
+/// The right edge of the tree and the end of the chain, and what is wrong with what they are made from.
+fn edge(conn: &Connection) -> Result<(Edge, Hash, Vec<Damage>), OpenError> {
+    let mut damage = Vec::new();
+    let size: i64 = conn.query_row(
+        "SELECT coalesce(max(idx), -1) + 1 FROM records",
+        [],
+        |row| row.get(0),
+    )?;
+    let size = u64::try_from(size).unwrap_or(0);
+    let pruned: i64 =
+        conn.query_row("SELECT value FROM meta WHERE name = 'pruned'", [], |row| {
+            row.get(0)
+        })?;
+    let size = size.max(u64::try_from(pruned).unwrap_or(0));
+    let mut partial = vec![leaves(conn, size & !0xff, size, &mut damage)?];
+    for level in 1..=LEVEL_MAX {
+        let nodes = size >> (8 * u32::from(level));
+        partial.push(roots(conn, level - 1, nodes & !0xff, nodes, &mut damage)?);
+    }
+    let link = link(conn, size)?;
+    match Edge::from_parts(size, partial) {
+        Some(edge) => Ok((edge, link, damage)),
+        None => Err(OpenError::Damaged(Box::new(
+            damage
+                .into_iter()
+                .next()
+                .unwrap_or(Damage::Missing { index: size }),
+        ))),
+    }
+}
+
+/// Leaves of the records `[begin, end)`, from their bytes.
+fn leaves(
+    conn: &Connection,
+    begin: u64,
+    end: u64,
+    damage: &mut Vec<Damage>,
+) -> rusqlite::Result<Vec<Hash>> {
+    let mut select =
+        conn.prepare("SELECT idx, canonical FROM records WHERE idx >= ? AND idx < ? ORDER BY idx")?;
+    let mut rows = select.query([begin.cast_signed(), end.cast_signed()])?;
+    let mut leaves = Vec::new();
+    while let Some(row) = rows.next()? {
+        let index = begin + leaves.len() as u64;
+        if row.get::<_, i64>(0)? != index.cast_signed() {
+            damage.push(Damage::Missing { index });
+            return Ok(leaves);
+        }
+        leaves.push(log_leaf_hash(row.get_ref(1)?.as_blob().unwrap_or_default()));
+    }
+    Ok(leaves)
+}
+
+/// Roots of the full tiles `[begin, end)` of a level.
+fn roots(
+    conn: &Connection,
+    level: u8,
+    begin: u64,
+    end: u64,
+    damage: &mut Vec<Damage>,
+) -> rusqlite::Result<Vec<Hash>> {
+    let mut roots = Vec::new();
+    let mut select = conn.prepare("SELECT root FROM tiles WHERE id = ?")?;
+    for tile in begin..end {
+        let root = select.query_row([tile_id(level, tile)], |row| row.get::<_, [u8; 32]>(0));
+        match root.optional() {
+            Ok(Some(root)) => roots.push(Hash::from_bytes(root)),
+            Ok(None) => {
+                let found = TileFault::Missing;
+                damage.push(Damage::Tile { level, tile, found });
+                break;
+            }
+            Err(rusqlite::Error::FromSqlConversionFailure(..)) => {
+                let found = TileFault::WrongLength;
+                damage.push(Damage::Tile { level, tile, found });
+                break;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(roots)
+}
+
+/// The hash that the next record is chained to.
+fn link(conn: &Connection, size: u64) -> rusqlite::Result<Hash> {
+    let Some(last) = size.checked_sub(1) else {
+        return Ok(EMPTY_LOG_ROOT);
+    };
+    let link = conn.query_row(
+        "SELECT link FROM records WHERE idx = ?",
+        [last.cast_signed()],
+        |row| row.get::<_, [u8; 32]>(0),
+    );
+    // What is wrong with it, the check of the chain will say.
+    Ok(link.optional()?.map_or(EMPTY_LOG_ROOT, Hash::from_bytes))
+}
+
+/// What contradicts somebody who knows the log.
+fn against(shared: &Shared, by: Witness, known: Known) -> Result<Option<Damage>, OpenError> {
+    let found = shared.edge().size();
+    if known.size > found {
+        let marked = known.size;
+        return Ok(Some(Damage::TailLost { marked, found, by }));
+    }
+    let plan = RootPlan::new(TreeSize::new(known.size));
+    match shared.nodes(|nodes| plan.resolve(|id| nodes.node(id))) {
+        Ok(root) if root == known.root => Ok(None),
+        Ok(root) => Ok(Some(Damage::OtherRoot {
+            size: known.size,
+            marked: known.root,
+            found: root,
+            by,
+        })),
+        Err(ReadError::Damaged(damage)) => Ok(Some(*damage)),
+        Err(ReadError::Storage(error)) => Err(error.into()),
+        Err(_) => Err(StorageError::other("a node within the log was not found").into()),
+    }
+}
+
+/// Most bytes of an origin: a mark has little room.
+const ORIGIN_BYTES_MAX: usize = 200;
