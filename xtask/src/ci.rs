@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{cache, docs, fuzz, layering, no_std, process, repo::Repo, rocksdb, test, tools};
+use crate::{
+    cache, docs, fuzz, judges, layering, no_std, process, repo::Repo, rocksdb, test, tools,
+};
 
 /// How long each fuzz target runs when `XTASK_FUZZ_SECONDS` does not say.
 const FUZZ_SECONDS: u64 = 20;
@@ -27,6 +29,7 @@ const STEPS: &[Step] = &[
     ("clippy", |repo| passed(clippy(repo))),
     ("test", |repo| passed(test::run(repo))),
     ("rocksdb", with_rocksdb),
+    ("judges", with_judges),
     ("rivals", |repo| passed(rivals(repo))),
     ("no_std", |repo| passed(no_std::run(repo))),
     ("docs", |repo| passed(docs::run(repo))),
@@ -135,6 +138,15 @@ fn with_rocksdb(repo: &Repo) -> Result<Outcome> {
     match rocksdb::library() {
         Ok(library) => passed(rocksdb::run(repo, &library)),
         Err(why) => Ok(Outcome::Skipped(why)),
+    }
+}
+
+/// The formats of truth-vault by others, where those can be had.
+fn with_judges(repo: &Repo) -> Result<Outcome> {
+    match judges::folder() {
+        Ok(folder) => passed(judges::run(repo, &folder)),
+        Err(why) if judges::may_be_absent() => Ok(Outcome::Skipped(why)),
+        Err(why) => Err(anyhow::Error::msg(why)),
     }
 }
 

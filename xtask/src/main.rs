@@ -5,6 +5,7 @@ mod cache;
 mod ci;
 mod docs;
 mod fuzz;
+mod judges;
 mod layering;
 mod links;
 mod mutants;
@@ -41,6 +42,7 @@ One check of `ci` each:
     layering             dependencies between our crates point strictly down
     no-std               the crates that promise no_std keep it, feature by feature
     rocksdb              reality-db's other engine, with the system's library
+    judges               truth-vault's formats against programs in JavaScript and Python
     docs                 rustdoc without a warning, every link in a *.md leads somewhere
     fuzz [TARGET...]     all fuzz targets, or those named; cargo-fuzz is installed if need be
           --seconds N    how long for each (default 60)
@@ -105,6 +107,10 @@ fn run() -> Result<()> {
         "rocksdb" => {
             let library = rocksdb::library().map_err(anyhow::Error::msg)?;
             rocksdb::run(&repo, &library)?;
+        }
+        "judges" => {
+            let folder = judges::folder().map_err(anyhow::Error::msg)?;
+            judges::run(&repo, &folder)?;
         }
         "docs" => docs::run(&repo)?,
         "fuzz" => fuzz::run(&repo, &options.names, options.seconds.unwrap_or(60))?,

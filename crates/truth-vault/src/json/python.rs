@@ -92,17 +92,34 @@ pub(crate) fn float(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
     }
-    let text = format!("{value:e}");
+    let text = shortest(value);
     let (mantissa, exponent) = text.split_once('e').expect("as asked for");
     let exponent: i32 = exponent.parse().expect("a number");
     if !(-4..16).contains(&exponent) {
         let sign = if exponent < 0 { '-' } else { '+' };
         return format!("{mantissa}e{sign}{:02}", exponent.abs());
     }
-    let text = format!("{value}"); // never with an exponent
-    if text.contains('.') {
-        text
+    // The same digits without an exponent.
+    let digits = mantissa.trim_start_matches('-').replace('.', "");
+    let point = usize::try_from(exponent + 1).unwrap_or(0);
+    let zeros = "0".repeat(usize::try_from(-exponent).unwrap_or(0));
+    let padded = format!("{zeros}{digits:0<width$}", width = point + 1);
+    let (whole, fraction) = padded.split_at(point.max(1));
+    let sign = if value.is_sign_negative() { "-" } else { "" };
+    format!("{sign}{whole}.{fraction}")
+}
+
+/// The fewest digits that lead back to `value`, with an exponent; of two equally near, the even one.
+fn shortest(value: f64) -> String {
+    let text = format!("{value:e}");
+    let digits = text.bytes().take_while(|byte| *byte != b'e');
+    let digits = digits.filter(u8::is_ascii_digit).count();
+    // Rust takes the upper of two that are equally near, and rounds to even where it is told how
+    // many digits there are to be.
+    let even = format!("{value:.*e}", digits - 1);
+    if even.parse() == Ok(value) {
+        even
     } else {
-        text + ".0"
+        text
     }
 }
