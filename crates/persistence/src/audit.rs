@@ -1,101 +1,170 @@
-//! The audit trail as this crate uses it.
+//! The audit trail as this crate uses it: a projection of the journal.
 
-use std::sync::Mutex;
+use merkle_core::{CompactRange, Hash, InclusionProof, TreeHead};
+use truth_vault::BundleAddress;
+use vigilance::{
+    AppendError, Damage, Duplicates, Durability, EncodedRecord, OpenError, Options, ReadError,
+    Record, StoredRecord, Trail,
+};
 
-use merkle_core::{CompactRange, Hash, InclusionProof, LeafIndex, Log, TreeHead, TreeSize};
-use vigilance::{EncodedRecord, Record};
-
-use crate::Cause;
 use crate::queue::Id;
-use crate::shared::lock;
+use crate::{Cause, Config, SignerKey, StorageError};
 
 /// The audit trail.
 pub(crate) struct Audit {
-    inner: Mutex<(Log, Vec<Vec<u8>>)>,
+    trail: Trail,
 }
 
 /// Why the audit trail could not be used.
 #[derive(Debug, thiserror::Error)]
-#[error("the trail: {0}")]
 #[non_exhaustive]
 pub enum AuditError {
-    /// test
-    Diverged(u64),
+    /// It could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It could not be written.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// It could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
 }
 
 impl AuditError {
+    /// What is not as it was proved, if that is why.
     pub(crate) fn cause(&self) -> Option<Cause> {
-        let Self::Diverged(index) = self;
-        Some(Cause::AuditDiverged { index: *index })
+        match self {
+            Self::Open(OpenError::Damaged(damage))
+            | Self::Append(AppendError::Panic(damage))
+            | Self::Read(ReadError::Damaged(damage)) => Some(Cause::of_trail(damage)),
+            Self::Append(AppendError::Diverged { index }) => {
+                Some(Cause::AuditDiverged { index: *index })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it would do no good to try again without opening the trail again.
+    pub(crate) fn is_final(&self) -> bool {
+        let stopped = matches!(
+            self,
+            Self::Append(AppendError::Stopped | AppendError::Unknown(_))
+        );
+        stopped || self.cause().is_some()
+    }
+}
+
+impl Cause {
+    pub(crate) fn of_trail(damage: &Damage) -> Self {
+        match damage {
+            Damage::TailLost { marked, found, .. } => Self::AuditBehind {
+                known: *marked,
+                found: *found,
+            },
+            Damage::DatabaseLost { marked } => Self::AuditBehind {
+                known: *marked,
+                found: 0,
+            },
+            Damage::OtherRoot { size, .. } => Self::AuditBeside { size: *size },
+            damage => Self::Audit {
+                message: damage.to_string(),
+            },
+        }
     }
 }
 
 impl Audit {
-    pub(crate) fn open(_: &crate::Config) -> Result<Self, AuditError> {
-        Ok(Self {
-            inner: Mutex::new((Log::new(), Vec::new())),
-        })
-    }
-
-    pub(crate) fn head(&self) -> Result<TreeHead, AuditError> {
-        Ok(lock(&self.inner).0.head())
-    }
-
-    pub(crate) fn range(&self) -> Result<CompactRange, AuditError> {
-        Ok(lock(&self.inner).0.range().clone())
-    }
-
-    pub(crate) fn apply(&self, first: u64, records: &[EncodedRecord]) -> Result<(), AuditError> {
-        let mut inner = lock(&self.inner);
-        let (log, rows) = &mut *inner;
-        for (index, record) in (first..).zip(records) {
-            let at = usize::try_from(index).expect("small");
-            match rows.get(at) {
-                Some(row) if *row != record.canonical => return Err(AuditError::Diverged(index)),
-                Some(_) => {}
-                None => {
-                    assert_eq!(at, rows.len());
-                    rows.push(record.canonical.clone());
-                    log.append(&record.canonical);
-                }
-            }
+    pub(crate) fn open(config: &Config, signer: &SignerKey) -> Result<Self, AuditError> {
+        let mut options = Options::new()
+            .origin(format!("{}/audit", signer.name()))
+            .signer(signer.clone())
+            .duplicate_executions(Duplicates::Keep)
+            .duplicate_attacks(Duplicates::Keep)
+            .create(config.create);
+        for key in &config.trusted_keys {
+            options = options.trust(key.clone());
         }
+        let trail = Trail::open(config.audit_path(), &options)?;
+        Ok(Self { trail })
+    }
+
+    /// The trail itself, to read from.
+    pub(crate) fn trail(&self) -> &Trail {
+        &self.trail
+    }
+
+    /// Damage that it knows of.
+    pub(crate) fn damage(&self) -> Option<Cause> {
+        match self.trail.health() {
+            vigilance::Health::Panic(damage) => Some(Cause::of_trail(&damage)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn head(&self) -> TreeHead {
+        self.trail.head()
+    }
+
+    /// The compact range over all records, from which appending can go on elsewhere.
+    ///
+    /// The path of the newest leaf has it: what lies left of it, from the point on where the newest
+    /// perfect subtree is complete.
+    pub(crate) fn range(&self) -> Result<CompactRange, AuditError> {
+        let size = self.trail.size();
+        let Some(last) = size.checked_sub(1) else {
+            return Ok(CompactRange::new());
+        };
+        let leaf = merkle_core::log_leaf_hash(&self.canonical(last)?);
+        let proof = self.prove_inclusion(last, size)?;
+        let within = size.trailing_zeros() as usize;
+        let (joined, left) = proof.hashes().split_at(within);
+        let newest = (joined.iter()).fold(leaf, |right, left| {
+            merkle_core::log_inner_hash(left, &right)
+        });
+        let hashes = left.iter().rev().copied().chain([newest]).collect();
+        let range = CompactRange::from_parts(0, size, hashes);
+        Ok(range.expect("a perfect subtree for each bit of the size"))
+    }
+
+    /// Applies records from `first` on: those that are there already must be the same.
+    pub(crate) fn apply(&self, first: u64, records: &[EncodedRecord]) -> Result<(), AuditError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.trail.apply(first, records, Durability::Deferred)?;
         Ok(())
     }
 
     pub(crate) fn sync(&self) -> Result<(), AuditError> {
-        Ok(())
+        Ok(self.trail.sync()?)
+    }
+
+    /// Makes the texts of a record durable that can be erased, before the record is committed.
+    pub(crate) fn stage(&self, record: &EncodedRecord) -> Result<(), AuditError> {
+        Ok(self.trail.stage_erasable(std::slice::from_ref(record))?)
     }
 
     pub(crate) fn record(&self, index: u64) -> Result<Option<Record>, AuditError> {
-        let at = usize::try_from(index).expect("small");
-        Ok(lock(&self.inner)
-            .1
-            .get(at)
-            .map(|row| Record::decode(row).expect("record")))
+        if index >= self.trail.size() {
+            return Ok(None);
+        }
+        Ok(Some(self.trail.record(index)?.record))
     }
 
-    pub(crate) fn find(&self, id: &Id) -> Result<Option<(u64, Record)>, AuditError> {
-        let inner = lock(&self.inner);
-        for (index, row) in (0..).zip(&inner.1) {
-            let record = Record::decode(row).expect("record");
-            let same = match (&record, id) {
-                (Record::Execution(it), Id::Execution(id)) => it.tx_id == *id,
-                (Record::Attack(it), Id::Attack(id)) => it.attack_id == *id,
-                _ => false,
-            };
-            if same {
-                return Ok(Some((index, record)));
-            }
-        }
-        Ok(None)
+    /// The canonical bytes of a record that is there.
+    pub(crate) fn canonical(&self, index: u64) -> Result<Vec<u8>, AuditError> {
+        Ok(self.trail.record(index)?.canonical)
+    }
+
+    pub(crate) fn find(&self, id: &Id) -> Result<Option<StoredRecord>, AuditError> {
+        Ok(match id {
+            Id::Execution(id) => self.trail.execution_by_tx(id)?,
+            Id::Attack(id) => self.trail.attack_by_id(id)?,
+        })
     }
 
     pub(crate) fn root_at(&self, size: u64) -> Result<Hash, AuditError> {
-        Ok(lock(&self.inner)
-            .0
-            .root_at(TreeSize::new(size))
-            .expect("size"))
+        Ok(self.trail.root_at(size)?)
     }
 
     pub(crate) fn prove_inclusion(
@@ -103,21 +172,45 @@ impl Audit {
         index: u64,
         size: u64,
     ) -> Result<InclusionProof, AuditError> {
-        let inner = lock(&self.inner);
-        let proof = inner
-            .0
-            .prove_inclusion(LeafIndex::new(index), TreeSize::new(size));
-        Ok(proof.expect("in range"))
+        Ok(self.trail.prove_inclusion(index, size)?)
     }
 
-    pub(crate) fn stage(&self, _: &EncodedRecord) -> Result<(), AuditError> {
-        Ok(())
-    }
-
+    /// Goes over every bundle that a record names: that ran, or that was put into the vault.
     pub(crate) fn each_bundle(
         &self,
-        _: &mut dyn FnMut(truth_vault::Address) -> Result<(), crate::StorageError>,
-    ) -> Result<(), crate::StorageError> {
+        see: &mut dyn FnMut(BundleAddress) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        let mut next = 0;
+        while next < self.trail.size() {
+            let page = self.trail.records(next, PAGE);
+            for stored in page.map_err(AuditError::from)? {
+                next = stored.index + 1;
+                if let Some(address) = bundle_of(&stored.record) {
+                    see(address)?;
+                }
+            }
+        }
         Ok(())
     }
 }
+
+/// The bundle of our vault that a record names.
+pub(crate) fn bundle_of(record: &Record) -> Option<BundleAddress> {
+    match record {
+        // What was imported may name a bundle of another system's vault.
+        Record::Execution(execution) if execution.state_version.is_some() => {
+            execution.bundle_hash.as_deref()?.parse().ok()
+        }
+        Record::Event(event) if event.source.as_deref() == Some(BUNDLE_SOURCE) => {
+            let address = truth_vault::Address::from_bytes(*event.hash?.as_bytes());
+            Some(BundleAddress::from_address(address))
+        }
+        _ => None,
+    }
+}
+
+/// Who says so in the record of a bundle that was put into the vault.
+pub(crate) const BUNDLE_SOURCE: &str = "persistence.bundle";
+
+/// Records that are read at a time.
+const PAGE: usize = 1024;

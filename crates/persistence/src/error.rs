@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use merkle_core::KeyError;
 use reality_db::TooLarge;
-use truth_vault::Address;
+use truth_vault::BundleAddress;
 use vigilance::RecordError;
 
 use crate::{AuditError, Panic, SealError, VaultError};
@@ -30,7 +30,7 @@ pub enum ExecuteError {
     #[error("the vault holds no bundle {address}")]
     UnknownBundle {
         /// The address of the bundle.
-        address: Address,
+        address: BundleAddress,
     },
     /// Another one with the same identifier was committed before. Nothing was recorded.
     #[error("{id:?} was recorded before, at index {index}, and is another one")]

@@ -1,7 +1,7 @@
 //! What a caller hands over, and what became of it.
 
 use merkle_core::Hash;
-use truth_vault::Address;
+use truth_vault::BundleAddress;
 use vigilance::{ExecutionStatus, LayerOutcome, Text};
 
 use crate::ExecutionRecord;
@@ -36,7 +36,7 @@ pub struct Execution {
     /// twice is committed once. Roots, version and bundle are put in when it is committed.
     pub record: ExecutionRecord,
     /// Address of the bundle that ran, which the vault must hold; none if no code is kept for it.
-    pub bundle: Option<Address>,
+    pub bundle: Option<BundleAddress>,
     /// What it changes: only an execution that is proved may change anything. Where a key is written
     /// more than once, the last one counts.
     pub writes: Vec<Write>,
@@ -53,7 +53,7 @@ impl Execution {
 
     /// Names the bundle that ran.
     #[must_use]
-    pub fn bundle(mut self, address: Address) -> Self {
+    pub fn bundle(mut self, address: BundleAddress) -> Self {
         self.bundle = Some(address);
         self
     }

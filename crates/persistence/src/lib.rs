@@ -18,6 +18,7 @@ mod invariant;
 mod open;
 mod persistence;
 mod queue;
+mod receipt;
 mod recent;
 mod reconcile;
 mod request;
@@ -43,8 +44,9 @@ pub use open::{OpenError, OpenReport};
 pub use persistence::Persistence;
 pub use queue::Ticket;
 pub use reality_db::Profile;
+pub use receipt::{Receipt, ReceiptError, VerifiedReceipt, VerifyError, verify_receipt};
 pub use seal::{Seal, SealError};
-pub use truth_vault::Address;
+pub use truth_vault::{Address, Bundle, BundleAddress};
 pub use vault::VaultError;
 pub use vigilance::{
     Attack, Event, EventKind, Execution as ExecutionRecord, ExecutionStatus, LayerOutcome, Metric,

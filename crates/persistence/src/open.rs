@@ -101,7 +101,7 @@ impl Persistence {
         let seals_path = config.seals_path();
         let seals = SealFolder::open(&seals_path).map_err(file(&seals_path))?;
         let trusted = trusted_seal(&config, &keys)?;
-        let stores = Stores::open(&config)?;
+        let stores = Stores::open(&config, &signer)?;
         clock.lap("open the stores");
         let Stores { db, audit, code } = stores;
         report.state = db.open_report().clone();
@@ -115,6 +115,7 @@ impl Persistence {
         if let reality_db::Health::Panic(damage) = db.health() {
             report.causes.push(Cause::State(damage));
         }
+        report.causes.extend(audit.damage());
         let reconciled = reconcile(&db, &audit, &code, &anchors, &mut report.causes)?;
         reached(Step::Reconciled);
         clock.lap("hold them against one another");
@@ -183,7 +184,7 @@ struct Stores {
 
 impl Stores {
     /// Opens all three at the same time: the state takes longest.
-    fn open(config: &Config) -> Result<Self, OpenError> {
+    fn open(config: &Config, signer: &SignerKey) -> Result<Self, OpenError> {
         fs::create_dir_all(&config.data_dir).map_err(file(&config.data_dir))?;
         let mut options = Options::new()
             .create(config.create)
@@ -194,7 +195,7 @@ impl Stores {
         }
         thread::scope(|threads| {
             let state = threads.spawn(|| RealityDb::open(config.state_path(), &options));
-            let audit = threads.spawn(|| Audit::open(config));
+            let audit = threads.spawn(|| Audit::open(config, signer));
             let code = Code::open(config);
             let (state, audit) = (state.join(), audit.join());
             let broken = || io::Error::other("a thread that opened a store panicked");
@@ -211,7 +212,12 @@ impl Stores {
                     }),
                     error => OpenError::State(error),
                 })?,
-                audit: audit.map_err(OpenError::Audit)?,
+                audit: audit.map_err(|error| match error.cause() {
+                    Some(cause) => OpenError::Damaged(Panic {
+                        causes: vec![cause],
+                    }),
+                    None => OpenError::Audit(error),
+                })?,
                 code: code.map_err(OpenError::Vault)?,
             })
         })

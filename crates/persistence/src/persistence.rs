@@ -12,7 +12,8 @@ use crate::recent::Outcome;
 use crate::shared::{Shared, lock};
 use crate::writer::Writer;
 use crate::{
-    ExecuteError, Executed, Execution, Hash, Health, Recorded, Seal, StorageError, request,
+    ExecuteError, Executed, Execution, Hash, Health, Recorded, Seal, StorageError, VerifierKey,
+    request,
 };
 
 /// State, code and audit trail, opened together. Cloning the handle is cheap; all clones share it, in
@@ -153,6 +154,12 @@ impl Persistence {
     pub fn last_seal(&self) -> Option<(Seal, Vec<u8>)> {
         let last = lock(&self.shared().chain).last.clone()?;
         Some((last.seal.clone(), last.note.clone()))
+    }
+
+    /// The public key of the seals and receipts: what others verify them with.
+    #[must_use]
+    pub fn verifier_key(&self) -> VerifierKey {
+        self.shared().signer.verifier_key()
     }
 
     /// Has the thread that commits do something between two groups.

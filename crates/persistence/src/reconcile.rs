@@ -139,7 +139,7 @@ pub(crate) fn reconcile(
         check_state(db, anchor, causes)?;
         check_trail(audit, anchor, causes)?;
     }
-    let trail = audit.head()?.size.get();
+    let trail = audit.head().size.get();
     if trail > carried.end && !is_blamed(causes, &[Store::State, Store::Audit]) {
         causes.push(too_many(audit, &carried, trail)?);
     }
@@ -154,7 +154,7 @@ pub(crate) fn reconcile(
     };
     let version = db.version();
     let head = Head {
-        log: audit.head()?,
+        log: audit.head(),
         version: version.number,
         state_root: version.root,
         vault: code.head(),
@@ -270,7 +270,7 @@ fn check_state(db: &RealityDb, anchor: &Seal, causes: &mut Vec<Cause>) -> Result
 
 /// That the trail goes on from what was sealed.
 fn check_trail(audit: &Audit, anchor: &Seal, causes: &mut Vec<Cause>) -> Result<(), StorageError> {
-    let (found, known) = (audit.head()?.size.get(), anchor.log.size.get());
+    let (found, known) = (audit.head().size.get(), anchor.log.size.get());
     if found < known {
         push(causes, Cause::AuditBehind { known, found });
     } else if audit.root_at(known)? != anchor.log.root {

@@ -94,8 +94,8 @@ pub(crate) fn digest_of_record(record: &Record) -> Result<Hash, ExecuteError> {
 pub(crate) fn digest_of_execution(execution: &Execution) -> Result<Hash, ExecuteError> {
     let mut digest = RequestDigest::new();
     digest.record(&Record::Execution(execution.record.clone()))?;
-    let bundle = execution.bundle.as_ref();
-    digest.optional(bundle.map(|address| &address.as_bytes()[..]));
+    let bundle = execution.bundle.map(|bundle| bundle.address());
+    digest.optional(bundle.as_ref().map(|address| &address.as_bytes()[..]));
     digest.optional(execution.expect_root.as_ref().map(AsRef::as_ref));
     for write in &execution.writes {
         digest.write(write);

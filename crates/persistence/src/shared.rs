@@ -115,13 +115,14 @@ impl Shared {
 
     /// The trail failed to take records. Whether there is no use in trying again.
     pub(crate) fn trail_failed(&self, error: AuditError) -> bool {
+        let is_final = error.is_final();
         if let Some(cause) = error.cause() {
             self.panic(cause);
         }
         tracing::warn!(%error, "the audit trail is behind");
         let mut trail = self.trail();
         trail.failure = Some(Arc::new(error));
-        let given_up = trail.closed || self.health() != Health::Sound;
+        let given_up = is_final || trail.closed;
         drop(trail);
         self.trail_changed.notify_all();
         given_up
@@ -165,11 +166,17 @@ impl Shared {
     pub(crate) fn health(&self) -> Health {
         let health = self.health.read();
         let own = health.unwrap_or_else(PoisonError::into_inner).clone();
-        match (own, self.db.health()) {
-            (Health::Sound, reality_db::Health::Panic(damage)) => Health::Panic(Panic {
-                causes: vec![Cause::State(damage)],
-            }),
-            (own, _) => own,
+        if own != Health::Sound {
+            return own;
+        }
+        let state = match self.db.health() {
+            reality_db::Health::Panic(damage) => Some(Cause::State(damage)),
+            _ => None,
+        };
+        let causes: Vec<Cause> = state.into_iter().chain(self.audit.damage()).collect();
+        match causes.is_empty() {
+            true => Health::Sound,
+            false => Health::Panic(Panic { causes }),
         }
     }
 
@@ -205,10 +212,11 @@ impl Shared {
 
     /// What became of a request with this identifier, as the stores say: slow.
     pub(crate) fn find(&self, id: &Id) -> Result<Option<(Hash, Outcome)>, StorageError> {
-        let Some((index, record)) = self.audit.find(id)? else {
+        let Some(stored) = self.audit.find(id)? else {
             return Ok(None);
         };
-        let version = match crate::reconcile::version_of(&record) {
+        let index = stored.index;
+        let version = match crate::reconcile::version_of(&stored.record) {
             Some(version) => version,
             None => self.version_of_index(index)?,
         };

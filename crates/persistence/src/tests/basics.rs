@@ -1,26 +1,10 @@
 //! Executions, records, repetition, invariants, reopening.
 
+use super::{config, transfer};
 use crate::{
-    Attack, Config, Conservation, ExecuteError, Execution, ExecutionStatus, Metric, Persistence,
-    Reading, Severity,
+    Attack, Conservation, ExecuteError, Execution, ExecutionStatus, Metric, Persistence, Reading,
+    Severity,
 };
-
-fn config(folder: &std::path::Path) -> Config {
-    Config::new(folder).time_ns(1)
-}
-
-fn transfer(id: u64) -> Execution {
-    let alice = (1000 - id).to_string();
-    let bob = id.to_string();
-    Execution::new(
-        &format!("tx_{id}"),
-        "transfer",
-        ExecutionStatus::Proved,
-        id + 1,
-    )
-    .put(b"account:alice", alice.as_bytes())
-    .put(b"account:bob", bob.as_bytes())
-}
 
 #[test]
 fn what_was_executed_is_there_after_reopening() {
