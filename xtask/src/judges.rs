@@ -1,4 +1,4 @@
-//! `cargo xtask judges`: truth-vault against other implementations of its formats.
+//! `cargo xtask judges`: truth-vault and vigilance against other implementations of their formats.
 //!
 //! They are programs in JavaScript and Python, at pinned versions, in the cache folder.
 
@@ -13,8 +13,14 @@ use crate::{cache, process, repo::Repo};
 /// Readers and writers of CAR files and their index.
 const NPM_PACKAGES: [&str; 3] = ["@ipld/car@5.4.7", "cardex@3.0.2", "ipfs-car@3.1.0"];
 
-/// A reader and writer of signed envelopes, with what it signs with.
-const PYTHON_PACKAGES: [&str; 2] = ["securesystemslib==1.6.0", "cryptography==50.0.2"];
+/// A reader and writer of signed envelopes, with what it signs with; the schema of OCSF, with what
+/// validates by it.
+const PYTHON_PACKAGES: [&str; 4] = [
+    "securesystemslib==1.6.0",
+    "cryptography==50.0.2",
+    "ocsf-json-schema==1.2.0",
+    "jsonschema==4.26.0",
+];
 
 /// The folder of the judges, with all of them installed.
 ///
@@ -73,5 +79,8 @@ pub(crate) fn may_be_absent() -> bool {
 pub(crate) fn run(repo: &Repo, folder: &Path) -> Result<()> {
     let mut cargo = repo.cargo();
     cargo.args(["test", "--package=truth-vault", "--test=judges"]);
-    process::run(cargo.env("TRUTH_VAULT_JUDGES", folder))
+    process::run(cargo.env("TRUTH_VAULT_JUDGES", folder))?;
+    let mut cargo = repo.cargo();
+    cargo.args(["test", "--package=vigilance", "--test=export"]);
+    process::run(cargo.env("VIGILANCE_JUDGES", folder))
 }

@@ -5,13 +5,17 @@
     reason = "the check of everything, which uses the rest, is the next commit"
 )]
 
+mod civil;
 mod connection;
 mod content;
 mod detect;
 mod edge;
 mod error;
+mod export;
 mod health;
 mod incident;
+mod json;
+pub mod legacy;
 mod lock;
 mod open;
 mod options;
@@ -34,6 +38,7 @@ pub use detect::{
 pub use error::{
     AppendError, CheckpointError, OpenError, ReadError, StorageError, StorageErrorKind,
 };
+pub use export::{OCSF_VERSION, csv_header, csv_row, json_line, ocsf_line};
 pub use health::{Damage, Health, SchemaFault, TileFault, Witness};
 pub use merkle_core::{
     ConsistencyProof, Hash, InclusionProof, NoteKeyError, SignedNote, SignerKey, TreeHead,
