@@ -73,9 +73,9 @@ fn passed(result: Result<()>) -> Result<Outcome> {
     result.map(|()| Outcome::Passed)
 }
 
-/// Both lock files say what their manifests ask for: else every clone builds something else.
+/// All lock files say what their manifests ask for: else every clone builds something else.
 fn lock_files(repo: &Repo) -> Result<()> {
-    for manifest in ["Cargo.toml", "fuzz/Cargo.toml"] {
+    for manifest in ["Cargo.toml", "fuzz/Cargo.toml", "benches/peers/Cargo.toml"] {
         let mut cargo = repo.cargo();
         cargo.args([
             "metadata",
@@ -92,10 +92,11 @@ fn lock_files(repo: &Repo) -> Result<()> {
 
 fn format(repo: &Repo) -> Result<()> {
     process::run(repo.cargo().args(["fmt", "--all", "--check"]))?;
-    process::run(
-        repo.cargo()
-            .args(["fmt", "--manifest-path=fuzz/Cargo.toml", "--check"]),
-    )
+    for apart in ["fuzz/Cargo.toml", "benches/peers/Cargo.toml"] {
+        let manifest = format!("--manifest-path={apart}");
+        process::run(repo.cargo().args(["fmt", &manifest, "--check"]))?;
+    }
+    Ok(())
 }
 
 /// All targets of all packages, so this also compiles every bench and example.

@@ -36,7 +36,8 @@ What everybody needs:
           --json         one JSON object a line instead of a table
           --quick        smaller sizes, done within two minutes; goals are shown, not judged
           --full         larger sizes, where an area has goals for them: many minutes
-          --alone        without the peers of `state`, which take most of its time
+          --alone        without the peers of `state`, which take most of its time, minutes to
+                         build, and RocksDB's library (librocksdb-dev, libclang-dev)
 
 One check of `ci` each:
     layering             dependencies between our crates point strictly down
@@ -55,7 +56,6 @@ Environment:
     CARGO_TARGET_DIR     where `ci` builds (default: a folder in the cache below)
     DIOTEC360_CACHE      tools, fuzz corpora, CI's builds
                          (default: diotec360-persistence in $XDG_CACHE_HOME or ~/.cache)
-    XTASK_ROCKSDB        if set, `ci` also builds and tests RocksDB, for half an hour
     XTASK_FUZZ_SECONDS   how long `ci` fuzzes each target (default 20)
 ";
 

@@ -55,19 +55,24 @@ fn installed() -> Option<PathBuf> {
         .find(|folder| has_library(folder))
 }
 
+/// Has `cargo` link the system's library, and build in the folder `name` among what is built: flags
+/// of the linker make everything new, so not where all else is.
+pub(crate) fn link(cargo: &mut Command, repo: &Repo, name: &str, library: &Path) {
+    cargo.env("CARGO_TARGET_DIR", repo.target().join(name));
+    cargo.env("ROCKSDB_LIB_DIR", library);
+    cargo.env(
+        "RUSTFLAGS",
+        format!("-Clink-arg=-Wl,--defsym={ABSENT_FUNCTION}=0"),
+    );
+}
+
 /// Lints and tests with the feature, all on RocksDB that run on real files.
 pub(crate) fn run(repo: &Repo, library: &Path) -> Result<()> {
     let with = ["--package=reality-db", "--features=rocksdb"];
     let cargo = |command: &str| {
         let mut cargo = repo.cargo();
         cargo.arg(command).args(with);
-        // Flags of the linker make everything new: not in the folder that all else is built in.
-        cargo.env("CARGO_TARGET_DIR", repo.target().join(FEATURE));
-        cargo.env("ROCKSDB_LIB_DIR", library);
-        cargo.env(
-            "RUSTFLAGS",
-            format!("-Clink-arg=-Wl,--defsym={ABSENT_FUNCTION}=0"),
-        );
+        link(&mut cargo, repo, FEATURE, library);
         cargo.env("REALITY_DB_BACKEND", FEATURE);
         cargo
     };

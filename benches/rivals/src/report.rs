@@ -1,6 +1,6 @@
 //! Where rows go: the sizes to measure at, and the output.
 
-use crate::Row;
+use crate::{Peer, Row};
 
 /// One run of the program.
 #[derive(Debug, Default)]
@@ -13,10 +13,25 @@ pub(crate) struct Report {
     pub(crate) full: bool,
     /// Leave peers out where they take minutes.
     pub(crate) alone: bool,
+    /// The stores that take turns with ours.
+    peers: &'static [Peer],
     lines: usize,
 }
 
 impl Report {
+    /// A report of ours beside `peers`.
+    pub(crate) fn beside(peers: &'static [Peer]) -> Self {
+        Self {
+            peers,
+            ..Self::default()
+        }
+    }
+
+    /// The stores that take turns with ours; none if ours are to be alone.
+    pub(crate) fn peers(&self) -> &'static [Peer] {
+        if self.alone { &[] } else { self.peers }
+    }
+
     /// The size to measure at: `full`, for which goals are set, or `quick`.
     pub(crate) fn size(&self, full: usize, quick: usize) -> usize {
         if self.quick { quick } else { full }

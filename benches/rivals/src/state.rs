@@ -10,6 +10,9 @@ mod store;
 mod workload;
 
 pub(crate) use resident::{ARGUMENT as RESIDENT, run as run_resident};
+pub use rival::sled::SLED;
+pub use store::{Peer, Proved, Store, each};
+pub use workload::{Change, Key, Value};
 
 use crate::report::Report;
 use store::Kind;
@@ -24,7 +27,7 @@ pub(crate) fn rows(report: &mut Report) {
 /// Rows on one store after another in this process, which stay open and take turns.
 pub(crate) fn served(report: &mut Report) {
     let workload = Workload::new(size(report));
-    let mut stores = store::load_all(&Kind::served(report.alone), &workload);
+    let mut stores = store::load_all(&Kind::served(report.peers()), &workload);
     read::rows(report, &workload, &mut stores);
     // Last: they change values.
     commit::rows(report, &workload, &mut stores);

@@ -38,11 +38,10 @@ pub(super) fn rows(report: &mut Report) {
     let [folder, pruned] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
     let ours = live(Kind::Sha256, &folder, size, updates);
     let pruned = live(Kind::Pruned, &pruned, size, updates);
-    let peers: Vec<_> = (Kind::served(report.alone).into_iter())
-        .filter(|kind| !kind.is_ours())
-        .map(|kind| {
+    let peers: Vec<_> = (report.peers().iter())
+        .map(|peer| {
             let folder = tempfile::tempdir().expect("a folder");
-            (kind.name(), live(kind, &folder, size, updates))
+            (peer.name, live(Kind::Peer(*peer), &folder, size, updates))
         })
         .collect();
     let row = |name: &str, unit, of: fn(&Life) -> f64, ours: &Life| {
@@ -153,7 +152,7 @@ fn own(report: &mut Report, folder: &Path, size: usize, open_goal: f64) {
 fn open_ms(kind: Kind, folder: &Path, workload: &Workload) -> f64 {
     let keys = workload.keys(500, 1);
     let start = Instant::now();
-    let mut store = kind.open(folder);
+    let mut store = kind.open(folder, workload.size());
     assert_eq!(store.read(&keys), 1);
     let took = start.elapsed();
     drop(store);

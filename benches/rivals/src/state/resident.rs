@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::rival::ours::Ours;
-use super::store::{Kind, Store, load, settle};
+use super::store::{Kind, Peer, Store, load, settle};
 use super::workload::Workload;
 
 /// What the program is called with to be such a process.
@@ -67,9 +67,9 @@ impl Resident {
 }
 
 /// The other end: fills a store, updates it, says how it went, and waits to be killed.
-pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<()> {
+pub(crate) fn run(mut args: impl Iterator<Item = String>, peers: &[Peer]) -> Result<()> {
     let mut next = || args.next().context("KIND FOLDER SIZE UPDATES");
-    let kind = Kind::of(&next()?).context("no such store")?;
+    let kind = Kind::of(&next()?, peers).context("no such store")?;
     let folder = next()?;
     let workload = Workload::new(next()?.parse()?);
     let updates: usize = next()?.parse()?;
@@ -85,7 +85,7 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<()> {
             wait(&mut times)
         }
         false => {
-            let mut store = kind.open(Path::new(&folder));
+            let mut store = kind.open(Path::new(&folder), workload.size());
             load(&mut *store, &workload);
             wait(&mut update(&mut *store, &workload, updates))
         }

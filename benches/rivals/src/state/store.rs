@@ -8,13 +8,12 @@ use cpu_time::ProcessTime;
 use tempfile::TempDir;
 
 use super::rival::ours::Ours;
-use super::rival::sled::Sled;
 use super::workload::{Change, Key, Workload};
 
 /// A store of 32-byte keys and 100-byte values.
 ///
 /// Whole lists are handed over, because a store may live in a thread of its own.
-pub(super) trait Store {
+pub trait Store {
     /// Commits each batch durably, in order, until `limit` has passed; how long each commit took.
     fn commit(&mut self, batches: Vec<Vec<Change>>, limit: Duration) -> Vec<Duration>;
 
@@ -28,15 +27,29 @@ pub(super) trait Store {
 }
 
 /// Proofs of single keys that were made and found right.
-pub(super) struct Proved {
-    pub(super) made: Duration,
-    pub(super) verified: Duration,
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "each store makes one")]
+pub struct Proved {
+    /// How long it took to make them.
+    pub made: Duration,
+    /// How long it took to verify them, values included.
+    pub verified: Duration,
     /// Mean length of one, encoded, if the store has an encoding.
-    pub(super) bytes: Option<f64>,
+    pub bytes: Option<f64>,
+}
+
+/// A store of others, to be measured beside ours.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "each program makes its own")]
+pub struct Peer {
+    /// How rows name it.
+    pub name: &'static str,
+    /// Opens the store in a folder, or makes one there that is to hold about so many keys.
+    pub open: fn(&Path, usize) -> Box<dyn Store>,
 }
 
 /// The stores there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
     /// Ours, as it is by default: SHA-256, every version kept.
     Sha256,
@@ -44,18 +57,22 @@ pub(super) enum Kind {
     Blake3,
     /// Ours as by default, but the newest version alone is kept.
     Pruned,
-    /// sled, the engine under ours, with a table in it: nothing is authenticated.
-    Sled,
+    /// Another's.
+    Peer(Peer),
+}
+
+/// The same store: what names it says.
+impl PartialEq for Kind {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
 }
 
 impl Kind {
-    /// All of them.
-    const ALL: &[Self] = &[Self::Sha256, Self::Blake3, Self::Pruned, Self::Sled];
-
-    /// Those that take turns in one process, ours alone if so asked.
-    pub(super) fn served(alone: bool) -> Vec<Self> {
-        let kinds = [Self::Sha256, Self::Blake3, Self::Sled].into_iter();
-        kinds.filter(|kind| kind.is_ours() || !alone).collect()
+    /// Those that take turns in one process.
+    pub(super) fn served(peers: &[Peer]) -> Vec<Self> {
+        let ours = [Self::Sha256, Self::Blake3].into_iter();
+        ours.chain(peers.iter().copied().map(Self::Peer)).collect()
     }
 
     /// How rows name it.
@@ -64,25 +81,27 @@ impl Kind {
             Self::Sha256 => "sha256",
             Self::Blake3 => "blake3",
             Self::Pruned => "pruned",
-            Self::Sled => "sled",
+            Self::Peer(peer) => peer.name,
         }
     }
 
     /// The one of this name.
-    pub(super) fn of(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    pub(super) fn of(name: &str, peers: &[Peer]) -> Option<Self> {
+        let ours = [Self::Sha256, Self::Blake3, Self::Pruned].into_iter();
+        let mut all = ours.chain(peers.iter().copied().map(Self::Peer));
+        all.find(|kind| kind.name() == name)
     }
 
     /// Whether it is a store of ours.
     pub(super) fn is_ours(self) -> bool {
-        matches!(self, Self::Sha256 | Self::Blake3 | Self::Pruned)
+        !matches!(self, Self::Peer(_))
     }
 
-    /// Opens the store in `folder`, or makes one there.
-    pub(super) fn open(self, folder: &Path) -> Box<dyn Store> {
+    /// Opens the store in `folder`, or makes one there for about `size` keys.
+    pub(super) fn open(self, folder: &Path, size: usize) -> Box<dyn Store> {
         match self {
             Self::Sha256 | Self::Blake3 | Self::Pruned => Box::new(Ours::open(self, folder)),
-            Self::Sled => Box::new(Sled::open(folder)),
+            Self::Peer(peer) => (peer.open)(folder, size),
         }
     }
 }
@@ -98,7 +117,7 @@ pub(super) struct Opened {
 pub(super) fn load_all(kinds: &[Kind], workload: &Workload) -> Vec<Opened> {
     let load = |kind: &Kind| {
         let folder = tempfile::tempdir().expect("a folder for a store");
-        let mut store = kind.open(&folder.path().join("store"));
+        let mut store = kind.open(&folder.path().join("store"), workload.size());
         load(&mut *store, workload);
         Opened {
             kind: *kind,
@@ -137,7 +156,7 @@ pub(super) fn settle() -> Duration {
 const IDLE: Duration = Duration::from_millis(200);
 
 /// Times each commit until the limit has passed.
-pub(super) fn each<B>(
+pub fn each<B>(
     batches: impl IntoIterator<Item = B>,
     limit: Duration,
     mut commit: impl FnMut(B),

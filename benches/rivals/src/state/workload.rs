@@ -2,14 +2,17 @@
 
 use crate::random::Random;
 
-pub(super) type Key = [u8; 32];
-pub(super) type Value = [u8; VALUE_BYTES];
+/// A key.
+pub type Key = [u8; 32];
+
+/// What a key has.
+pub type Value = [u8; VALUE_BYTES];
 
 /// A key and its new value.
-pub(super) type Change = (Key, Value);
+pub type Change = (Key, Value);
 
 /// Bytes of a value.
-pub(super) const VALUE_BYTES: usize = 100;
+const VALUE_BYTES: usize = 100;
 
 /// Bytes that the caller writes with a change.
 pub(super) const CHANGE_BYTES: usize = 32 + VALUE_BYTES;

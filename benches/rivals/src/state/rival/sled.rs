@@ -5,16 +5,22 @@ use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::store::{Store, each};
+use super::super::store::{Peer, Store, each};
 use super::super::workload::{Change, Key};
 
-pub(crate) struct Sled {
+/// sled, the engine under ours, with a table in it.
+pub const SLED: Peer = Peer {
+    name: "sled",
+    open: |folder, _| Box::new(Sled::open(folder)),
+};
+
+struct Sled {
     db: sled::Db,
     log: File,
 }
 
 impl Sled {
-    pub(crate) fn open(folder: &Path) -> Self {
+    fn open(folder: &Path) -> Self {
         let config = sled::Config::new().path(folder).flush_every_ms(None);
         let db = config.open().expect("a folder of this run");
         let log = File::open(folder.join("db")).expect("the file that sled writes to");
