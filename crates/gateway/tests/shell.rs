@@ -1,4 +1,5 @@
 //! The server around the stores: what it refuses, whom it lets in, how it stops.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 #[path = "common/client.rs"]
 mod client;

@@ -1,4 +1,5 @@
 //! What was executed can be read back, with proofs that hold without the server.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 #[path = "common/client.rs"]
 mod client;

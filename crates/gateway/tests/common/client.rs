@@ -128,7 +128,7 @@ pub(crate) fn read_answer(stream: impl Read) -> Answer {
     if let Some(length) = headers.get("content-length") {
         body.resize(length.parse().unwrap(), 0);
         reader.read_exact(&mut body).unwrap();
-    } else if headers.get("transfer-encoding").is_some() {
+    } else if headers.contains_key("transfer-encoding") {
         while let Some(chunk) = read_chunk(&mut reader) {
             body.extend(chunk);
         }
