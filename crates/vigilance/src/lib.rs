@@ -24,7 +24,9 @@ mod projection;
 mod queue;
 mod read;
 mod record;
+mod rollup;
 mod schema;
+mod search;
 mod shared;
 mod sketch;
 mod tiles;
@@ -53,6 +55,11 @@ pub use record::{
     LayerOutcome, Metric, NAME_BYTES_MAX, RANGES_MAX, Record, RecordError, RecordKind, Salt, Salts,
     Severity, Text,
 };
+pub use rollup::{
+    AttackCell, Breakdown, EventCell, ExecutionCell, Family, IntentCounts, MetricCell,
+    MetricCounts, Period,
+};
+pub use search::{TextQuery, TextQueryError};
 pub use sketch::Sketch;
 pub use trail::{Ticket, Trail};
 pub use writer::Appended;

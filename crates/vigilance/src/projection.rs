@@ -3,6 +3,8 @@
 //!
 //! Each is filled in the transaction that appends the records, and checked against them by `verify`.
 
+pub(crate) mod rollups;
+pub(crate) mod text;
 pub(crate) mod typed;
 
 use rusqlite::Connection;
@@ -69,5 +71,12 @@ pub(crate) trait Verifier: Send {
 
 /// All projections, in the order in which they are filled. One more is one more line here.
 pub(crate) fn all() -> Vec<Box<dyn Projection>> {
-    vec![Box::new(typed::Typed)]
+    vec![
+        Box::new(typed::Typed),
+        Box::new(rollups::Rollups::default()),
+        Box::new(text::TextIndex),
+    ]
 }
+
+#[cfg(test)]
+mod tests;

@@ -262,7 +262,8 @@ const EVENTS: Table = table!(
     "detail"
 );
 
-/// An index on a table with rowid ends with `idx`: each is also the order of pages.
+/// Pages are in the order of `(event_ns, idx)`. An index on a table with rowid ends with `idx`, so each
+/// of these with `event_ns` at the end is also the order of the pages that it filters.
 const SCHEMA: &str = "
 CREATE TABLE executions (
     idx INTEGER PRIMARY KEY,
@@ -281,9 +282,9 @@ CREATE TABLE executions (
     telemetry TEXT NOT NULL
 ) STRICT;
 CREATE INDEX executions_tx_id ON executions (tx_id);
-CREATE INDEX executions_status ON executions (status);
-CREATE INDEX executions_intent_name ON executions (intent_name);
-CREATE INDEX executions_bundle_hash ON executions (bundle_hash) WHERE bundle_hash IS NOT NULL;
+CREATE INDEX executions_status ON executions (status, event_ns);
+CREATE INDEX executions_intent_name ON executions (intent_name, event_ns);
+CREATE INDEX executions_bundle_hash ON executions (bundle_hash, event_ns) WHERE bundle_hash IS NOT NULL;
 CREATE INDEX executions_event_ns ON executions (event_ns);
 CREATE TABLE attacks (
     idx INTEGER PRIMARY KEY,
@@ -301,13 +302,13 @@ CREATE TABLE attacks (
     bundle_hash TEXT
 ) STRICT;
 CREATE INDEX attacks_attack_id ON attacks (attack_id);
-CREATE INDEX attacks_attack_type ON attacks (attack_type);
-CREATE INDEX attacks_category ON attacks (category);
-CREATE INDEX attacks_blocked_by_layer ON attacks (blocked_by_layer);
-CREATE INDEX attacks_severity ON attacks (severity_micros);
+CREATE INDEX attacks_attack_type ON attacks (attack_type, event_ns);
+CREATE INDEX attacks_category ON attacks (category, event_ns);
+CREATE INDEX attacks_blocked_by_layer ON attacks (blocked_by_layer, event_ns);
+CREATE INDEX attacks_severe ON attacks (event_ns) WHERE severity_micros >= 900000;
 CREATE INDEX attacks_event_ns ON attacks (event_ns);
-CREATE INDEX attacks_tx_id ON attacks (tx_id) WHERE tx_id IS NOT NULL;
-CREATE INDEX attacks_bundle_hash ON attacks (bundle_hash) WHERE bundle_hash IS NOT NULL;
+CREATE INDEX attacks_tx_id ON attacks (tx_id, event_ns) WHERE tx_id IS NOT NULL;
+CREATE INDEX attacks_bundle_hash ON attacks (bundle_hash, event_ns) WHERE bundle_hash IS NOT NULL;
 CREATE TABLE metrics (
     idx INTEGER PRIMARY KEY,
     tx_id TEXT NOT NULL,
@@ -317,7 +318,7 @@ CREATE TABLE metrics (
     observed_ns INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX metrics_tx_id ON metrics (tx_id);
-CREATE INDEX metrics_metric_name ON metrics (metric_name);
+CREATE INDEX metrics_metric_name ON metrics (metric_name, event_ns);
 CREATE TABLE events (
     idx INTEGER PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -331,5 +332,6 @@ CREATE TABLE events (
     message TEXT,
     detail TEXT
 ) STRICT;
-CREATE INDEX events_kind ON events (kind);
+CREATE INDEX events_kind ON events (kind, event_ns);
+CREATE INDEX events_event_ns ON events (event_ns);
 ";

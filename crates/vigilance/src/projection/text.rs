@@ -1,0 +1,181 @@
+//! The full-text index over results, snippets and messages.
+//!
+//! It is an FTS5 table without content: words and where they stand, under the record's index. Words are cut
+//! by `search/words.rs`, not by SQLite, so that a query is cut in the same way and the index can be checked
+//! without SQLite.
+
+use std::hash::{BuildHasher, RandomState};
+
+use rusqlite::Connection;
+
+use super::{Entry, Projection, Verifier};
+use crate::content;
+use crate::health::Damage;
+use crate::record::{ErasableField, IndexRange, Record};
+use crate::search::{normalised, searched_text};
+
+/// The index.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TextIndex;
+
+impl Projection for TextIndex {
+    fn create(&self, conn: &Connection) -> rusqlite::Result<()> {
+        conn.execute_batch(
+            "CREATE VIRTUAL TABLE search USING fts5(
+                words, content = '', columnsize = 0, tokenize = 'ascii'
+            );
+            INSERT INTO search (search, rank) VALUES ('secure-delete', 1);",
+        )
+    }
+
+    fn may_change(&self, table: &str) -> bool {
+        table == "search" || table.starts_with("search_")
+    }
+
+    fn load(&mut self, _conn: &Connection) -> rusqlite::Result<()> {
+        Ok(())
+    }
+
+    fn apply(&mut self, conn: &Connection, entries: &[Entry<'_>]) -> rusqlite::Result<()> {
+        let mut insert = conn.prepare_cached("INSERT INTO search (rowid, words) VALUES (?, ?)")?;
+        for entry in entries {
+            if let Some(words) = words_of(entry.record) {
+                insert.execute((entry.index.cast_signed(), words))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn rolled_back(&mut self, _conn: &Connection) -> rusqlite::Result<()> {
+        Ok(())
+    }
+
+    fn erase(&mut self, conn: &Connection, ranges: &[IndexRange]) -> rusqlite::Result<()> {
+        let mut delete = conn
+            .prepare_cached("INSERT INTO search (search, rowid, words) VALUES ('delete', ?, ?)")?;
+        for range in ranges {
+            for (index, text) in erasable_texts(conn, *range)? {
+                let words = normalised(&text);
+                if !words.is_empty() {
+                    delete.execute((index, words))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        conn.execute("INSERT INTO search (search) VALUES ('delete-all')", [])
+            .map(drop)
+    }
+
+    fn verifier(&self) -> Box<dyn Verifier> {
+        Box::new(TextVerifier::default())
+    }
+}
+
+/// The words of what is searched of a record, if it has any.
+fn words_of(record: &Record) -> Option<String> {
+    let (_, text) = searched_text(record)?;
+    Some(normalised(text)).filter(|words| !words.is_empty())
+}
+
+/// The texts of these records that are in the index and can be erased, as long as they are there.
+fn erasable_texts(conn: &Connection, range: IndexRange) -> rusqlite::Result<Vec<(i64, String)>> {
+    let searched = [
+        ErasableField::Result,
+        ErasableField::CodeSnippet,
+        ErasableField::Message,
+    ];
+    let bounds = [range.first, range.end()].map(|index| index.cast_signed() << 3);
+    let mut select =
+        conn.prepare_cached("SELECT ref, content FROM record_contents WHERE ref >= ? AND ref < ?")?;
+    let rows = select.query_map(bounds, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut texts = Vec::new();
+    for row in rows {
+        let (reference, id): (i64, i64) = row?;
+        let is_searched = (searched.iter()).any(|field| reference & 7 == i64::from(field.code()));
+        if !is_searched {
+            continue;
+        }
+        if let Some((_, bytes)) = content::read(conn, id)?
+            && let Ok(text) = String::from_utf8(bytes)
+        {
+            texts.push((reference >> 3, text));
+        }
+    }
+    Ok(texts)
+}
+
+/// Compares the index with the records' words, as multisets of (word, record, place): both are summed
+/// as keyed hashes that nobody outside can foresee.
+#[derive(Debug, Default)]
+struct TextVerifier {
+    keys: [RandomState; 2],
+    expected: [u64; 2],
+    count: u64,
+    first: Option<u64>,
+}
+
+impl TextVerifier {
+    fn hashes(&self, word: &str, index: i64, place: i64) -> [u64; 2] {
+        self.keys
+            .each_ref()
+            .map(|key| key.hash_one((word, index, place)))
+    }
+}
+
+fn add(sums: &mut [u64; 2], more: [u64; 2]) {
+    for (sum, more) in sums.iter_mut().zip(more) {
+        *sum = sum.wrapping_add(more);
+    }
+}
+
+impl Verifier for TextVerifier {
+    fn check(
+        &mut self,
+        _conn: &Connection,
+        entries: &[Entry<'_>],
+        _found: &mut Vec<Damage>,
+    ) -> rusqlite::Result<()> {
+        self.first = self.first.or(entries.first().map(|entry| entry.index));
+        for entry in entries {
+            let words = words_of(entry.record).unwrap_or_default();
+            for (word, place) in words.split(' ').filter(|word| !word.is_empty()).zip(0..) {
+                let hashes = self.hashes(word, entry.index.cast_signed(), place);
+                add(&mut self.expected, hashes);
+                self.count += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, conn: &Connection, found: &mut Vec<Damage>) -> rusqlite::Result<()> {
+        let first = self.first.unwrap_or_default().cast_signed();
+        let (mut sums, mut count) = ([0; 2], 0_u64);
+        conn.execute_batch(
+            "CREATE VIRTUAL TABLE IF NOT EXISTS temp.search_words
+             USING fts5vocab('main', 'search', 'instance')",
+        )?;
+        let mut select = conn.prepare("SELECT term, doc, offset FROM temp.search_words")?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let index: i64 = row.get(1)?;
+            // Words of records that were moved out may stay: they are not shown.
+            if index >= first {
+                let word = row.get_ref(0)?.as_str()?;
+                add(&mut sums, self.hashes(word, index, row.get(2)?));
+                count += 1;
+            }
+        }
+        if (sums, count) != (self.expected, self.count) {
+            found.push(Damage::Projection {
+                table: "search".into(),
+                row: format!("{count} words where the records have {}", self.count),
+                column: "words".into(),
+                index: None,
+            });
+        }
+        Ok(())
+    }
+}
