@@ -5,10 +5,21 @@ mod address;
 mod bundle;
 mod car;
 mod certificate;
+mod content;
+mod error;
+mod group;
+mod index;
 mod json;
+mod large;
 mod legacy;
+mod options;
+mod parts;
+mod segment;
 mod status;
 mod time;
+mod vault;
+mod volume;
+mod writer;
 
 pub use address::{Address, AddressError};
 pub use bundle::{
@@ -21,9 +32,12 @@ pub use certificate::{
     KeyError, KeyFileError, KeyId, PolicyError, PublicKey, SecretKey, SignatureVerdict, Signer,
     SignerPolicy, Statement, StatementError, Subject, VerifiedCertificate,
 };
+pub use error::{Damage, GetError, OpenError, PutError};
 pub use json::{Json, JsonError};
 pub use legacy::{
     LegacyBundle, LegacyError, LegacyFault, LegacyGeneration, LegacyIndexEntry, LegacyItem,
     LegacyKey, LegacyNote, LegacyVault, LegacyVaultError,
 };
+pub use options::{Durability, Options};
 pub use status::{UnknownStatus, VerificationStatus};
+pub use vault::{BlobStat, Cut, OpenReport, Progress, PutOptions, Vault};

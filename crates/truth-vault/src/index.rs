@@ -1,0 +1,157 @@
+//! Where each blob is: a cache of the segments, in memory and as a file.
+
+mod file;
+mod run;
+
+use std::collections::HashMap;
+
+use crate::Address;
+use crate::segment::{Header, Kind};
+
+pub(crate) use file::{Covered, IndexFile};
+pub(crate) use run::Run;
+
+/// Where a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    pub(crate) segment: u32,
+    /// Where its header begins.
+    pub(crate) at: u64,
+    /// Bytes behind the header, without padding.
+    pub(crate) stored_bytes: u32,
+    pub(crate) kind: Kind,
+}
+
+impl Place {
+    /// The place of the record with this header at `at`.
+    pub(crate) fn new(segment: u32, at: u64, header: &Header) -> Self {
+        let stored_bytes = u32::try_from(header.stored_bytes).expect("at most a mebibyte");
+        let kind = header.kind;
+        Self {
+            segment,
+            at,
+            stored_bytes,
+            kind,
+        }
+    }
+}
+
+/// The places of all blobs: those of the index file in order, later ones beside them.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    run: Run,
+    /// What came after the run; `None` for what is in the run and no longer there.
+    tail: HashMap<Address, Option<Place>>,
+    len: u64,
+}
+
+impl Index {
+    /// What an index file had.
+    pub(crate) fn from_run(run: Run) -> Self {
+        let len = run.len() as u64;
+        Self {
+            run,
+            tail: HashMap::new(),
+            len,
+        }
+    }
+
+    /// How many blobs there are.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// How many changes there were since the run was made.
+    pub(crate) fn changes(&self) -> usize {
+        self.tail.len()
+    }
+
+    pub(crate) fn get(&self, address: &Address) -> Option<Place> {
+        match self.tail.get(address) {
+            Some(place) => *place,
+            None => self.run.get(address),
+        }
+    }
+
+    /// Says where a blob is, whether or not it was somewhere before.
+    pub(crate) fn insert(&mut self, address: Address, place: Place) {
+        let before = self.get(&address);
+        self.tail.insert(address, Some(place));
+        self.len += u64::from(before.is_none());
+    }
+
+    /// Forgets a blob, if it is at `place`.
+    pub(crate) fn remove(&mut self, address: &Address, place: Place) -> bool {
+        if self.get(address) != Some(place) {
+            return false;
+        }
+        if self.run.get(address).is_some() {
+            self.tail.insert(*address, None);
+        } else {
+            self.tail.remove(address);
+        }
+        self.len -= 1;
+        true
+    }
+
+    /// Forgets all that is in a segment.
+    pub(crate) fn remove_segment(&mut self, segment: u32) {
+        for (address, place) in self.all() {
+            if place.segment == segment {
+                self.remove(&address, place);
+            }
+        }
+    }
+
+    /// At most `limit` blobs in the order of their addresses, from behind `after` on.
+    pub(crate) fn page(&self, after: Option<&Address>, limit: usize) -> Vec<(Address, Place)> {
+        // The run is in order and the tail is not, so the page's part of the tail is sorted.
+        let behind = |address: &Address| after.is_none_or(|after| address > after);
+        let mut tail: Vec<_> = (self.tail.iter())
+            .filter(|(address, place)| place.is_some() && behind(address))
+            .map(|(address, place)| (*address, place.expect("just asked for")))
+            .collect();
+        if tail.len() > limit {
+            tail.select_nth_unstable_by_key(limit, |(address, _)| *address);
+            tail.truncate(limit);
+        }
+        tail.sort_unstable_by_key(|(address, _)| *address);
+        let run = (self.run.from(after)).filter(|(address, _)| !self.tail.contains_key(address));
+        merge(run, tail.into_iter(), limit)
+    }
+
+    /// All blobs, in order.
+    pub(crate) fn all(&self) -> Vec<(Address, Place)> {
+        self.page(None, usize::MAX)
+    }
+
+    /// Takes a run of all that was known when it was made, instead of the one before it.
+    pub(crate) fn settle(&mut self, run: Run) {
+        self.tail
+            .retain(|address, place| run.get(address) != *place);
+        self.run = run;
+    }
+}
+
+/// The first `limit` of two ordered lists that have nothing in common.
+fn merge(
+    first: impl Iterator<Item = (Address, Place)>,
+    second: impl Iterator<Item = (Address, Place)>,
+    limit: usize,
+) -> Vec<(Address, Place)> {
+    let (mut first, mut second) = (first.peekable(), second.peekable());
+    let mut merged = Vec::new();
+    while merged.len() < limit {
+        let next = match (first.peek(), second.peek()) {
+            (Some(one), Some(other)) if one.0 < other.0 => first.next(),
+            (Some(_), None) => first.next(),
+            _ => second.next(),
+        };
+        let Some(next) = next else { break };
+        merged.push(next);
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! The index as a file: read as a whole, replaced as a whole.
+//!
+//! The bytes are specified in `docs/formats/vault.md`. It is a cache: whatever is wrong with it, it is
+//! made again from the segments.
+
+use std::io;
+
+use super::run::Run;
+use crate::volume::Volume;
+
+/// Its name in the vault's folder.
+pub(crate) const NAME: &str = "index";
+
+const MAGIC: &[u8; 8] = b"d360idx\x01";
+
+/// How far the index knows a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Covered {
+    pub(crate) segment: u32,
+    /// Bytes of it whose records are in the index.
+    pub(crate) bytes: u64,
+}
+
+/// What an index file holds.
+pub(crate) struct IndexFile {
+    pub(crate) covered: Vec<Covered>,
+    pub(crate) run: Run,
+}
+
+impl IndexFile {
+    /// Reads it; `None` where there is none, or one that is damaged or of another version.
+    pub(crate) fn read(volume: &dyn Volume) -> io::Result<Option<Self>> {
+        let file = match volume.open(NAME) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let Ok(len) = usize::try_from(file.len()?) else {
+            return Ok(None);
+        };
+        let mut bytes = vec![0; len];
+        match file.read_at(0, &mut bytes) {
+            Ok(()) => Ok(Self::decode(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn decode(mut bytes: Vec<u8>) -> Option<Self> {
+        let content = bytes.len().checked_sub(blake3::OUT_LEN)?;
+        let hash = blake3::Hash::from_slice(&bytes[content..]).ok()?;
+        if blake3::hash(&bytes[..content]) != hash {
+            return None;
+        }
+        bytes.truncate(content);
+        let mut rest = bytes.strip_prefix(MAGIC)?;
+        let count = u32::from_le_bytes(*take(&mut rest)?);
+        let mut covered = Vec::new();
+        for _ in 0..count {
+            covered.push(Covered {
+                segment: u32::from_le_bytes(*take(&mut rest)?),
+                bytes: u64::from_le_bytes(*take(&mut rest)?),
+            });
+        }
+        let entries = bytes.len() - rest.len();
+        bytes.drain(..entries);
+        let run = Run::new(bytes)?;
+        Some(Self { covered, run })
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let count = u32::try_from(self.covered.len()).expect("segments have numbers of 32 bits");
+        let mut bytes = Vec::with_capacity(self.run.as_bytes().len() + 64);
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&count.to_le_bytes());
+        for covered in &self.covered {
+            bytes.extend_from_slice(&covered.segment.to_le_bytes());
+            bytes.extend_from_slice(&covered.bytes.to_le_bytes());
+        }
+        bytes.extend_from_slice(self.run.as_bytes());
+        let hash = blake3::hash(&bytes);
+        bytes.extend_from_slice(hash.as_bytes());
+        bytes
+    }
+
+    /// Puts it in place of the one that is there: all or nothing.
+    pub(crate) fn write(&self, volume: &dyn Volume, scratch: &str) -> io::Result<()> {
+        volume.remove(scratch)?;
+        let file = volume.create(scratch)?;
+        file.write_at(0, &self.encode())?;
+        file.sync()?;
+        volume.rename(scratch, NAME)?;
+        volume.sync()
+    }
+}
+
+fn take<'b, const N: usize>(bytes: &mut &'b [u8]) -> Option<&'b [u8; N]> {
+    let (taken, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(taken)
+}

@@ -1,0 +1,134 @@
+//! The handle.
+
+mod get;
+mod large;
+mod open;
+mod put;
+mod refresh;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::group::Group;
+use crate::index::Index;
+use crate::large::Large;
+use crate::volume::{VaultFile, Volume};
+use crate::writer::Writer;
+use crate::{Options, PutError};
+
+pub use get::BlobStat;
+pub use large::Progress;
+pub use open::{Cut, OpenReport};
+pub use put::PutOptions;
+
+/// An open vault. Cloning the handle is cheap; all clones share it, in all threads, and several
+/// processes may have one vault open.
+///
+/// Calls may block on the disk: asynchronous callers hand them to a thread that may block.
+///
+/// ```
+/// use truth_vault::{Durability, Options, Vault};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("code.vault");
+/// let vault = Vault::open(path, &Options::new())?;
+/// let address = vault.put(b"intent pay(...)", Durability::Each)?;
+/// assert_eq!(vault.get(&address)?.as_deref(), Some(&b"intent pay(...)"[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Vault {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What all handles share.
+///
+/// Lock order: the writer, then the index, then the files.
+pub(crate) struct Shared {
+    path: PathBuf,
+    options: Options,
+    pub(crate) root: Box<dyn Volume>,
+    pub(crate) segments: Box<dyn Volume>,
+    large: Large,
+    writer: Mutex<Writer>,
+    group: Group,
+    index: RwLock<Index>,
+    files: RwLock<HashMap<u32, Arc<dyn VaultFile>>>,
+    /// How far the records of each segment are in the index.
+    known: Mutex<BTreeMap<u32, u64>>,
+    /// Held by whoever writes the index file.
+    settling: Mutex<()>,
+    report: OpenReport,
+}
+
+impl Vault {
+    /// How many blobs there are.
+    #[must_use]
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "nobody asks a vault whether it is empty"
+    )]
+    pub fn len(&self) -> u64 {
+        self.shared.index().len()
+    }
+
+    /// What opening found.
+    #[must_use]
+    pub fn open_report(&self) -> &OpenReport {
+        &self.shared.report
+    }
+
+    /// The folder it is in.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    /// Makes all that this handle and its clones put durable, whatever its class.
+    ///
+    /// # Errors
+    ///
+    /// [`PutError::NotDurable`].
+    pub fn sync(&self) -> Result<(), PutError> {
+        let ticket = self.shared.writer().appended();
+        self.shared.make_durable(ticket)
+    }
+}
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Vault")
+            .field("path", &self.shared.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<u32, u64>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A segment of which nothing more is to be taken into the index.
+const IGNORED: u64 = u64::MAX;
+
+impl Drop for Shared {
+    /// All that was put becomes durable, and the index is written. Nobody is left to tell of a
+    /// failure: it takes nothing that was acknowledged as durable, and the next opening finds out.
+    fn drop(&mut self) {
+        let _ = self.settle_index();
+    }
+}

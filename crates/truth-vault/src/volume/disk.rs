@@ -1,0 +1,125 @@
+//! A real folder.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{VaultFile, Volume};
+
+/// The files of a real folder.
+pub(crate) struct DiskVolume {
+    path: PathBuf,
+    // Kept open: names are made durable through it.
+    folder: File,
+}
+
+impl DiskVolume {
+    /// The folder `path`, which is made, durably, if it is not there.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        if !path.is_dir() {
+            fs::create_dir_all(path)?;
+            if let Some(parent) = path.parent().filter(|path| !path.as_os_str().is_empty()) {
+                File::open(parent)?.sync_all()?;
+            }
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            folder: File::open(path)?,
+        })
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+}
+
+impl Volume for DiskVolume {
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            // A name that is not UTF-8 is none of ours.
+            if let Ok(name) = entry?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn create(&self, name: &str) -> io::Result<Arc<dyn VaultFile>> {
+        let mut options = OpenOptions::new();
+        let file = (options.read(true).write(true).create_new(true)).open(self.at(name))?;
+        // Nobody can know the name yet, but who lists the folder at this moment may try it.
+        file.lock()?;
+        Ok(Arc::new(DiskFile(file)))
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn VaultFile>> {
+        Ok(Arc::new(DiskFile(File::open(self.at(name))?)))
+    }
+
+    fn hold(&self, name: &str) -> io::Result<Option<Arc<dyn VaultFile>>> {
+        let path = self.at(name);
+        // Asked beforehand, because whoever is root may open it for writing all the same.
+        if fs::metadata(&path)?.permissions().readonly() {
+            return Ok(None);
+        }
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Arc::new(DiskFile(file)))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn seal(&self, name: &str) -> io::Result<()> {
+        let path = self.at(name);
+        let mut permissions = fs::metadata(&path)?.permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(path, permissions)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.at(from), self.at(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.at(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.folder.sync_all()
+    }
+}
+
+/// A file; the lock on it, if it is held, goes with the last handle.
+struct DiskFile(File);
+
+impl VaultFile for DiskFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read_at(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
+        // Places come from files, which may be damaged; the system knows none above this.
+        if at.saturating_add(bytes.len() as u64) > i64::MAX.cast_unsigned() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        std::os::unix::fs::FileExt::read_exact_at(&self.0, bytes, at)
+    }
+
+    fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        std::os::unix::fs::FileExt::write_all_at(&self.0, bytes, at)
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+}
