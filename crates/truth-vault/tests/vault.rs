@@ -145,8 +145,8 @@ proptest! {
 #[test]
 fn every_changed_byte_of_a_segment_is_found_or_harmless() {
     let folder = tempfile::tempdir().unwrap();
-    let blobs: Vec<_> = (0..6)
-        .map(|seed| bytes(seed, 20 + 30 * seed as usize))
+    let blobs: Vec<_> = (0..6_usize)
+        .map(|number| bytes(number as u64, 20 + 30 * number))
         .collect();
     {
         let vault = Vault::open(folder.path(), &Options::new()).unwrap();
