@@ -113,6 +113,34 @@ impl Contents {
         Ok(())
     }
 
+    /// Erases the texts of records: overwrites salt and text in their place, and forgets whom they are
+    /// about. Notes that the write-ahead log has copies, which are to be scrubbed.
+    pub(crate) fn erase(&self, conn: &Connection, ranges: &[IndexRange]) -> rusqlite::Result<()> {
+        conn.execute("INSERT OR REPLACE INTO meta VALUES ('scrub', 1)", [])?;
+        for range in ranges {
+            let bounds = (
+                range.first.cast_signed() << 3,
+                range.end().cast_signed() << 3,
+            );
+            let mut select = conn.prepare_cached(
+                "SELECT ref, content FROM record_contents WHERE ref >= ? AND ref < ?",
+            )?;
+            let rows = select.query_map(bounds, |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let rows: Vec<(i64, i64)> = rows.collect::<rusqlite::Result<_>>()?;
+            for (reference, id) in rows {
+                if reference & 7 == i64::from(ErasableField::Subject.code())
+                    && let Some((_, subject)) = read(conn, id)?
+                {
+                    let tag = self.tag(&subject);
+                    conn.prepare_cached("DELETE FROM subjects WHERE tag = ? AND idx = ?")?
+                        .execute((&tag[..], reference >> 3))?;
+                }
+                overwrite(conn, id)?;
+            }
+        }
+        Ok(())
+    }
+
     fn write(&mut self, conn: &Connection, content: &ErasableContent) -> rusqlite::Result<i64> {
         let id = self.next;
         self.next += 1;
@@ -184,29 +212,13 @@ pub(crate) fn fill(
     Ok(bad)
 }
 
-/// Erases the texts of records: overwrites salt and text in their place, and forgets whom they are about.
-pub(crate) fn erase(conn: &Connection, ranges: &[IndexRange]) -> rusqlite::Result<u64> {
-    let mut erased = 0;
-    for range in ranges {
-        let bounds = (
-            range.first.cast_signed() << 3,
-            range.end().cast_signed() << 3,
-        );
-        let mut select = conn.prepare_cached(
-            "SELECT ref, content FROM record_contents WHERE ref >= ? AND ref < ?",
-        )?;
-        let rows = select.query_map(bounds, |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let rows: Vec<(i64, i64)> = rows.collect::<rusqlite::Result<_>>()?;
-        for (reference, id) in rows {
-            overwrite(conn, id)?;
-            erased += 1;
-            if reference & 7 == i64::from(ErasableField::Subject.code()) {
-                conn.prepare_cached("DELETE FROM subjects WHERE idx = ?")?
-                    .execute([reference >> 3])?;
-            }
-        }
-    }
-    Ok(erased)
+/// Whether any text of a record is at hand.
+pub(crate) fn has_texts(conn: &Connection, index: u64) -> rusqlite::Result<bool> {
+    let mut select = conn.prepare_cached(
+        "SELECT 1 FROM record_contents r JOIN contents c ON c.id = r.content
+         WHERE r.ref >= ?1 AND r.ref < ?1 + 8 AND c.salt <> zeroblob(32)",
+    )?;
+    select.exists([index.cast_signed() << 3])
 }
 
 /// Zeros in the place of salt and text, as many: SQLite then writes into the same cell.
@@ -219,4 +231,4 @@ fn overwrite(conn: &Connection, id: i64) -> rusqlite::Result<()> {
 }
 
 /// The salt of a text that was erased.
-const ERASED: [u8; 32] = [0; 32];
+pub(crate) const ERASED: [u8; 32] = [0; 32];

@@ -236,6 +236,25 @@ impl From<Damage> for ReadError {
     }
 }
 
+impl From<AppendError> for ReadError {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Storage(error) | AppendError::Unknown(error) => Self::Storage(error),
+            other => Self::Storage(StorageError {
+                what: "the thread that writes is gone",
+                kind: StorageErrorKind::Other,
+                source: Arc::new(other),
+            }),
+        }
+    }
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        Self::Storage(error.into())
+    }
+}
+
 impl From<rusqlite::Error> for ReadError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Storage(error.into())

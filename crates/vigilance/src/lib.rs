@@ -1,15 +1,12 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
-#![allow(
-    dead_code,
-    reason = "the check of everything, which uses the rest, is the next commit"
-)]
 
 mod civil;
 mod connection;
 mod content;
 mod detect;
 mod edge;
+mod erase;
 mod error;
 mod export;
 mod health;
@@ -24,6 +21,7 @@ mod projection;
 mod queue;
 mod read;
 mod record;
+mod recovery;
 mod rollup;
 mod schema;
 mod search;
@@ -32,11 +30,13 @@ mod sketch;
 mod tiles;
 mod trail;
 mod uvarint;
+mod verify;
 mod writer;
 
 pub use detect::{
     Alert, AlertKind, AlertSink, Observation, Observed, Watch, WatchOptions, WatchStateError,
 };
+pub use erase::{EraseError, Erased, Erasure};
 pub use error::{
     AppendError, CheckpointError, OpenError, ReadError, StorageError, StorageErrorKind,
 };
@@ -62,6 +62,7 @@ pub use rollup::{
 pub use search::{TextQuery, TextQueryError};
 pub use sketch::Sketch;
 pub use trail::{Ticket, Trail};
+pub use verify::{ContinuityBreak, DAMAGES_MAX, Depth, VerifyProgress, VerifyReport};
 pub use writer::Appended;
 
 #[cfg(test)]

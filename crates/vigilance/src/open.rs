@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::connection::{self, DATABASE, Gate};
 use crate::content::Contents;
 use crate::edge::{Edge, LEVEL_MAX};
+use crate::erase;
 use crate::error::{Known, OpenError, ReadError, StorageError, StorageErrorKind};
 use crate::health::{Damage, Health, TileFault, Witness};
 use crate::lock::FolderLock;
@@ -63,7 +64,7 @@ impl Trail {
         let mut outside = Outside::new(&outside_folder, &options.origin, options.keys());
         let marks = outside.read()?;
         let created = !path.join(DATABASE).exists();
-        if created && marks.any {
+        if created && marks.any && !options.catch_up {
             let marked = marks.known.iter().map(|(_, it)| it.size).max().unwrap_or(0);
             let damage = Damage::DatabaseLost { marked };
             let _ = outside.incident(&damage.to_string());
@@ -75,7 +76,7 @@ impl Trail {
             created,
             ..OpenReport::default()
         };
-        if created {
+        if created && !marks.any {
             let text = outside::text_of(&options.origin, TreeHead::EMPTY, options.signer.as_ref());
             outside.mark(&text.map_err(|_| OpenError::BadOrigin)?)?;
             outside.sync()?;
@@ -125,8 +126,16 @@ impl Trail {
             conn.execute_batch("BEGIN IMMEDIATE")?;
             report.swept = contents.sweep(&conn)?;
             conn.execute_batch("COMMIT")?;
-            for projection in &mut projections {
-                projection.load(&conn)?;
+            let scrub = "SELECT 1 FROM meta WHERE name = 'scrub'";
+            if report.swept > 0 || conn.prepare(scrub)?.exists([])? {
+                erase::scrub(&conn)?;
+            }
+        }
+        // Also where nothing is appended: whatever is wrong with the tables, the log may be read.
+        for projection in &mut projections {
+            match projection.load(&conn) {
+                Err(error) if report.damage.is_empty() => return Err(error.into()),
+                _ => {}
             }
         }
         connection::guard(&mut conn, &gate)?;
@@ -145,6 +154,7 @@ impl Trail {
             options: options.clone(),
             gate,
             checkpointed,
+            known: expected.map(|it| (Witness::Caller, it)),
         });
         let thread = thread::Builder::new().name("vigilance".to_owned());
         let thread = thread.spawn(move || writer.run())?;
@@ -320,7 +330,11 @@ fn link(conn: &Connection, size: u64) -> rusqlite::Result<Hash> {
 }
 
 /// What contradicts somebody who knows the log.
-fn against(shared: &Shared, by: Witness, known: Known) -> Result<Option<Damage>, OpenError> {
+pub(crate) fn against(
+    shared: &Shared,
+    by: Witness,
+    known: Known,
+) -> Result<Option<Damage>, StorageError> {
     let found = shared.edge().size();
     if known.size > found {
         let marked = known.size;
@@ -336,8 +350,8 @@ fn against(shared: &Shared, by: Witness, known: Known) -> Result<Option<Damage>,
             by,
         })),
         Err(ReadError::Damaged(damage)) => Ok(Some(*damage)),
-        Err(ReadError::Storage(error)) => Err(error.into()),
-        Err(_) => Err(StorageError::other("a node within the log was not found").into()),
+        Err(ReadError::Storage(error)) => Err(error),
+        Err(_) => Err(StorageError::other("a node within the log was not found")),
     }
 }
 

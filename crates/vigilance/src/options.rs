@@ -25,6 +25,7 @@ pub struct Options {
     pub(crate) outside: Option<PathBuf>,
     pub(crate) expected: Option<Expected>,
     pub(crate) create: bool,
+    pub(crate) catch_up: bool,
     pub(crate) duplicate_executions: Duplicates,
     pub(crate) duplicate_attacks: Duplicates,
     pub(crate) disk_full: DiskFull,
@@ -91,6 +92,7 @@ impl Options {
             outside: None,
             expected: None,
             create: true,
+            catch_up: false,
             duplicate_executions: Duplicates::Keep,
             duplicate_attacks: Duplicates::Answer,
             disk_full: DiskFull::FailClosed,
@@ -152,6 +154,15 @@ impl Options {
     #[must_use]
     pub const fn create(mut self, create: bool) -> Self {
         self.create = create;
+        self
+    }
+
+    /// Whether the caller has all records elsewhere, and [applies](crate::Trail::apply) them again where
+    /// the end of the log, or the whole database, is gone. The trail is in panic mode until it is what the
+    /// marks say that it was.
+    #[must_use]
+    pub const fn catch_up(mut self, catch_up: bool) -> Self {
+        self.catch_up = catch_up;
         self
     }
 

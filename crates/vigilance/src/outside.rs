@@ -37,6 +37,17 @@ pub(crate) struct Found {
     pub(crate) any: bool,
 }
 
+/// What lies outside at some later time.
+#[derive(Debug)]
+pub(crate) struct Again {
+    pub(crate) known: Vec<(Witness, Known)>,
+    pub(crate) damage: Vec<Damage>,
+    /// The checkpoints, by size, in their order.
+    pub(crate) checkpoints: Vec<(u64, String)>,
+    /// The keys that are believed.
+    pub(crate) keys: Vec<VerifierKey>,
+}
+
 impl Outside {
     pub(crate) fn new(folder: &Path, origin: &str, keys: Vec<VerifierKey>) -> Self {
         Self {
@@ -111,10 +122,24 @@ impl Outside {
         Ok(newest)
     }
 
-    /// All checkpoints, for a check against the log.
-    pub(crate) fn checkpoints(&self) -> io::Result<Vec<Result<Known, String>>> {
+    /// Reads everything again, for a check against the log.
+    pub(crate) fn again(&self) -> io::Result<Again> {
+        let mut fresh = Self::new(&self.folder, &self.origin, self.keys.clone());
+        let found = fresh.read()?;
+        let mut again = Again {
+            known: found.known,
+            damage: found.damage,
+            checkpoints: Vec::new(),
+            keys: fresh.keys,
+        };
         let bytes = read_file(&self.folder.join(CHECKPOINTS))?.unwrap_or_default();
-        Ok(notes(&bytes).map(|text| self.check(text)).collect())
+        for text in notes(&bytes) {
+            if let Ok(known) = self.check(text) {
+                again.known.push((Witness::Checkpoint, known));
+                again.checkpoints.push((known.size, text.to_owned()));
+            }
+        }
+        Ok(again)
     }
 
     /// What a note or an unsigned checkpoint says, if it is one of this log.

@@ -171,10 +171,12 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// [`RecordError::NotCommitted`], where the record has no such field or another commitment.
+    /// [`RecordError::NotCommitted`], where the record has no such field or another commitment; or the
+    /// text or its salt is one that no record can have.
     pub fn fill(&mut self, content: &ErasableContent) -> Result<(), RecordError> {
         let field = content.field;
         let committed = ErasableText::new(field, &content.text, content.salt);
+        committed.check()?;
         let mut texts = self.erasable_mut();
         let text = texts.iter_mut().find(|(at, _)| *at == field);
         match text {

@@ -32,11 +32,50 @@ pub(crate) fn create(conn: &Connection) -> rusqlite::Result<()> {
     for projection in projection::all() {
         projection.create(conn)?;
     }
+    create_guards(conn)?;
+    conn.pragma_update(None, "application_id", APPLICATION_ID)?;
+    conn.pragma_update(None, "user_version", VERSION)
+}
+
+/// Creates the triggers.
+pub(crate) fn create_guards(conn: &Connection) -> rusqlite::Result<()> {
     for table in APPEND_ONLY {
         conn.execute_batch(&guards(table))?;
     }
-    conn.pragma_update(None, "application_id", APPLICATION_ID)?;
-    conn.pragma_update(None, "user_version", VERSION)
+    Ok(())
+}
+
+/// Drops the triggers, whichever are there.
+pub(crate) fn drop_guards(conn: &Connection) -> rusqlite::Result<()> {
+    for table in APPEND_ONLY {
+        conn.execute_batch(&format!(
+            "DROP TRIGGER IF EXISTS {table}_no_update; DROP TRIGGER IF EXISTS {table}_no_delete;"
+        ))?;
+    }
+    Ok(())
+}
+
+/// Drops triggers and views that are not ours, and creates indexes that are missing.
+pub(crate) fn restore(conn: &Connection) -> rusqlite::Result<()> {
+    let fresh = Connection::open_in_memory()?;
+    create(&fresh)?;
+    let (expected, found) = (objects(&fresh)?, objects(conn)?);
+    for object in found.keys().filter(|it| !expected.contains_key(*it)) {
+        if let Some((kind @ ("trigger" | "view" | "index"), name)) = object.split_once(' ') {
+            let name = name.replace('"', "\"\"");
+            conn.execute_batch(&format!("DROP {kind} \"{name}\""))?;
+        }
+    }
+    for (object, text) in &expected {
+        let text = text.as_ref().and_then(|text| text.split_once(": "));
+        if let Some((_, text)) = text
+            && object.starts_with("index ")
+            && !found.contains_key(object)
+        {
+            conn.execute_batch(text)?;
+        }
+    }
+    Ok(())
 }
 
 const TABLES: &str = "

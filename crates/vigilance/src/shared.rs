@@ -178,11 +178,6 @@ impl Shared {
         lock(&self.readers).clear();
     }
 
-    /// Forgets tiles that were read.
-    pub(crate) const fn tiles(&self) -> &TileCache {
-        &self.tiles
-    }
-
     fn read_state(&self) -> std::sync::RwLockReadGuard<'_, State> {
         // What is changed with it held is changed in one step.
         self.state.read().unwrap_or_else(PoisonError::into_inner)

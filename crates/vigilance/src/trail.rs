@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use merkle_core::{Hash, SignedNote, TreeHead, log_leaf_hash};
+use merkle_core::{Hash, SignedNote, SignerKey, TreeHead, log_leaf_hash};
 
 use crate::error::{AppendError, CheckpointError};
 use crate::health::Health;
 use crate::lock::FolderLock;
 use crate::open::OpenReport;
 use crate::options::{Durability, Options};
-use crate::record::{EncodedRecord, Record};
+use crate::record::{EncodedRecord, Event, EventKind, Record, Text};
 use crate::shared::Shared;
 use crate::writer::{Appended, Job, Prepared, Reply, Writer};
 
@@ -271,6 +271,28 @@ impl Trail {
         let text = self.run(|writer| {
             writer.make_durable()?;
             writer.keep_checkpoint(None).map_err(AppendError::from)
+        })??;
+        Ok(SignedNote::parse(text.as_bytes())?)
+    }
+
+    /// Signs with another key from now on. The log says so, and a checkpoint is signed by both keys: whoever
+    /// trusts the old one can follow. Open the trail with the new key as [signer](Options::signer) next
+    /// time, and the old one [trusted](Options::trust).
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError`].
+    pub fn rotate_key(&self, key: SignerKey, event_ns: u64) -> Result<SignedNote, CheckpointError> {
+        let mut event = Event::new(EventKind::KeyRotated, event_ns);
+        event.source = Some("vigilance".to_owned());
+        event.message = Some(Text::plain(key.verifier_key().to_string()));
+        self.append(event)?;
+        let text = self.run(move |writer| {
+            writer.make_durable()?;
+            writer.outside.trust(key.verifier_key());
+            let text = writer.keep_checkpoint(Some(&key))?;
+            writer.options.signer = Some(key);
+            Ok::<_, AppendError>(text)
         })??;
         Ok(SignedNote::parse(text.as_bytes())?)
     }

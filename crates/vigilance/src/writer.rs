@@ -16,7 +16,8 @@ use rusqlite::Connection;
 use crate::connection::Gate;
 use crate::content::Contents;
 use crate::edge::Edge;
-use crate::error::{AppendError, StorageError};
+use crate::error::{AppendError, Known, StorageError};
+use crate::health::Witness;
 use crate::options::{DiskFull, Durability, Options};
 use crate::outside::{self, Outside};
 use crate::projection::Projection;
@@ -120,6 +121,8 @@ pub(crate) struct Writer {
     pub(crate) durable: u64,
     /// The size of the newest checkpoint.
     pub(crate) checkpointed: u64,
+    /// What the caller vouched for on opening.
+    pub(crate) known: Option<(Witness, Known)>,
     dropped: Option<Dropped>,
     is_stopped: bool,
 }
@@ -143,6 +146,7 @@ pub(crate) struct Start {
     pub(crate) options: Options,
     pub(crate) gate: Gate,
     pub(crate) checkpointed: u64,
+    pub(crate) known: Option<(Witness, Known)>,
 }
 
 impl Writer {
@@ -162,6 +166,7 @@ impl Writer {
             options: start.options,
             gate: start.gate,
             checkpointed: start.checkpointed,
+            known: start.known,
             dropped: None,
             is_stopped: false,
         }
@@ -237,12 +242,16 @@ impl Writer {
             note.countersign(also).map_err(bad)?;
             text = note.to_string();
         }
+        // Inside first: what is outside is always inside too, unless somebody removed it.
+        {
+            let mut insert = self
+                .conn
+                .prepare_cached("INSERT OR REPLACE INTO checkpoints (size, note) VALUES (?, ?)")?;
+            insert.execute((head.size.get().cast_signed(), &text))?;
+        }
+        self.wal.sync()?;
         self.outside.add(&text)?;
         self.checkpointed = head.size.get();
-        let mut insert = self
-            .conn
-            .prepare_cached("INSERT OR REPLACE INTO checkpoints (size, note) VALUES (?, ?)")?;
-        insert.execute((head.size.get().cast_signed(), &text))?;
         Ok(text)
     }
 

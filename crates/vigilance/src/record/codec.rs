@@ -123,7 +123,7 @@ impl Writer {
             let (expected, found) = (field, text.field());
             return Err(RecordError::WrongField { expected, found });
         }
-        text.check_length()?;
+        text.check()?;
         let commitment = text.commitment();
         self.byte(ERASABLE);
         self.encoded

@@ -63,6 +63,12 @@ pub enum RecordError {
         /// The field it was made for.
         found: ErasableField,
     },
+    /// A salt of zeros, which stands for a text that was erased.
+    #[error("the salt of {field} is all zeros")]
+    BadSalt {
+        /// The field.
+        field: ErasableField,
+    },
     /// A text that the record does not commit to.
     #[error("the text is not the one that the record commits to as its {field}")]
     NotCommitted {

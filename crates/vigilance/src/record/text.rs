@@ -144,7 +144,10 @@ impl ErasableText {
             .map(|(salt, text)| (*salt, text.as_str()))
     }
 
-    pub(super) fn check_length(&self) -> Result<(), RecordError> {
+    pub(super) fn check(&self) -> Result<(), RecordError> {
+        if self.content().is_some_and(|(salt, _)| salt.0 == [0; 32]) {
+            return Err(RecordError::BadSalt { field: self.field });
+        }
         let bytes = self.text().map_or(0, str::len);
         if bytes > ERASABLE_BYTES_MAX {
             let field = self.field.as_str();

@@ -8,22 +8,22 @@ use merkle_core::{Log, TreeSize};
 
 use crate::*;
 
-fn key() -> SignerKey {
+pub(super) fn key() -> SignerKey {
     SignerKey::from_seed("example.com/trail", &[7; 32]).unwrap()
 }
 
-fn options() -> Options {
+pub(super) fn options() -> Options {
     Options::new().origin("example.com/trail").signer(key())
 }
 
-fn open(folder: &Path) -> Trail {
+pub(super) fn open(folder: &Path) -> Trail {
     let trail = Trail::open(folder, &options()).unwrap();
     assert_eq!(trail.health(), Health::Sound);
     assert_eq!(trail.open_report().damage, []);
     trail
 }
 
-fn attack(number: u64) -> Record {
+pub(super) fn attack(number: u64) -> Record {
     let severity = Severity::from_micros(900_000).unwrap();
     let mut it = Attack::new(
         format!("attack {number}"),
@@ -33,14 +33,14 @@ fn attack(number: u64) -> Record {
         severity,
         number,
     );
-    let salt = Salt::from_bytes([u8::try_from(number % 251).unwrap(); 32]);
+    let salt = Salt::from_bytes([u8::try_from(number % 251).unwrap() + 1; 32]);
     let snippet = format!("DROP TABLE number_{number}");
     it.code_snippet = Some(Text::erasable(ErasableField::CodeSnippet, &snippet, salt));
     it.subject = Some(ErasableText::new(ErasableField::Subject, "mallory", salt));
     it.into()
 }
 
-fn execution(number: u64) -> Record {
+pub(super) fn execution(number: u64) -> Record {
     let mut it = Execution::new(
         format!("tx {number}"),
         "transfer",
@@ -55,7 +55,7 @@ fn execution(number: u64) -> Record {
     it.into()
 }
 
-fn some_record(number: u64) -> Record {
+pub(super) fn some_record(number: u64) -> Record {
     match number % 4 {
         0 | 1 => execution(number),
         2 => attack(number),
@@ -287,4 +287,29 @@ fn a_trail_is_opened_once_and_only_where_one_is() {
     assert_eq!(holder, Some(std::process::id()));
     drop(trail);
     open(folder.path());
+}
+
+#[test]
+fn a_check_of_everything_finds_nothing_where_nothing_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let trail = open(folder.path());
+    for round in 0..5 {
+        trail
+            .append_all((0..2000).map(|at| some_record(2000 * round + at)).collect())
+            .unwrap();
+    }
+    trail.checkpoint().unwrap();
+    let mut calls = 0;
+    let report = trail.verify(Depth::Pages, |progress| {
+        calls += 1;
+        assert_eq!(progress.size, 10_000);
+        std::ops::ControlFlow::Continue(())
+    });
+    let report = report.unwrap();
+    assert_eq!(report.damage, []);
+    assert!(report.is_complete && calls >= 2);
+    assert_eq!(report.root, Some(trail.root()));
+    assert_eq!(report.texts, 5000);
+    let stopped = trail.verify(Depth::Content, |_| std::ops::ControlFlow::Break(()));
+    assert!(!stopped.unwrap().is_complete);
 }

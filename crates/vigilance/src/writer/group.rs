@@ -51,7 +51,9 @@ impl Writer {
             return;
         }
         let mut work = Work::default();
-        let result = match self.refusal() {
+        let is_given_again = self.is_catching_up()
+            && (jobs.iter()).all(|job| matches!(job, Job::Apply { .. } | Job::Stage { .. }));
+        let result = match self.refusal().filter(|_| !is_given_again) {
             Some(refusal) => {
                 work.answers.extend(jobs.into_iter().filter_map(Answer::of));
                 Err(refusal)
@@ -172,7 +174,7 @@ impl Writer {
             for projection in &mut self.projections {
                 projection.erase(&self.conn, &redactions)?;
             }
-            content::erase(&self.conn, &redactions)?;
+            self.contents.erase(&self.conn, &redactions)?;
         }
         Ok(grown)
     }
@@ -206,7 +208,11 @@ impl Writer {
         for projection in &mut self.projections {
             projection.committed();
         }
-        if is_durable {
+        if self.is_catching_up() {
+            self.shared.publish(Arc::clone(&self.edge));
+            self.caught_up()?;
+        }
+        if is_durable && !self.is_catching_up() {
             self.make_durable()?;
         }
         self.shared.publish(Arc::clone(&self.edge));
