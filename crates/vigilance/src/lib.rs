@@ -24,6 +24,7 @@ mod record;
 mod recovery;
 mod rollup;
 mod schema;
+#[allow(dead_code, reason = "the pages that search by it come next")]
 mod search;
 mod shared;
 mod sketch;

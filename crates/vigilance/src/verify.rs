@@ -156,6 +156,8 @@ impl Found {
 fn snapshots(shared: &crate::shared::Shared) -> Result<(Connection, Vec<Worker>), ReadError> {
     let open = || -> rusqlite::Result<Connection> {
         let conn = crate::connection::reader(shared.database(), WORKER_CACHE_BYTES)?;
+        // The file is opened to be read; temporary tables may be made to look into it.
+        conn.pragma_update(None, "query_only", false)?;
         conn.execute_batch("BEGIN")?;
         // The transaction begins with the first read.
         conn.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::*;
-use crate::content::{self, Contents};
+use crate::content::Contents;
 use crate::record::*;
 use crate::schema;
 use crate::search::TextQuery;
@@ -24,7 +24,7 @@ fn salt(number: u64) -> Salt {
 /// Records of all kinds, a few minutes apart, some of them late.
 fn records(count: u64) -> Vec<Record> {
     let record = |nth: u64| {
-        let late = if nth % 7 == 0 { 3_600 } else { 0 };
+        let late = if nth.is_multiple_of(7) { 3_600 } else { 0 };
         let event_ns = (100_000 + nth * 13 - late) * 1_000_000_000;
         match nth % 4 {
             0 => {
@@ -279,7 +279,8 @@ fn erased_words_are_gone_from_the_index_and_from_the_file() {
     for projection in &mut projections {
         projection.erase(&conn, &range).unwrap();
     }
-    content::erase(&conn, &range).unwrap();
+    let contents = Contents::load(&conn).unwrap();
+    contents.erase(&conn, &range).unwrap();
     conn.execute_batch("COMMIT").unwrap();
     assert_eq!(found(&conn, "drop").len(), 0);
     assert!(!holds("secret") && !holds("ecret4") && !holds("drop"));

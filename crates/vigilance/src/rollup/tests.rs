@@ -117,7 +117,7 @@ proptest! {
     #[test]
     fn any_bytes_have_an_answer(bytes in vec(any::<u8>(), 0..200), family in 0..4_usize) {
         // With a right checksum, so that what is behind it is reached.
-        let mut to = codec::Writer::new(family as u8);
+        let mut to = codec::Writer::new(u8::try_from(family).unwrap());
         to.other(|out| out.extend_from_slice(&bytes));
         let bytes = to.finish();
         if let Some(cell) = Cell::decode(Family::ALL[family], &bytes) {
