@@ -158,9 +158,11 @@ impl Shared {
         };
         // Out of everybody's reach already: nobody waits for the removal.
         let journal = Journal::new(self.storage.engine.clone());
-        journal
-            .remove_below(self.oldest.load(Ordering::Acquire))
-            .map_err(ReadError::from)?;
+        let removed = journal.remove_below(self.oldest.load(Ordering::Acquire));
+        removed.map_err(|error| {
+            lock(&self.writer).interrupt();
+            ReadError::from(error)
+        })?;
         let catalogues: Result<Vec<_>, _> = (kept.iter())
             .map(|pointer| Catalogue::open(&*self.storage.checkpoints, pointer))
             .collect();

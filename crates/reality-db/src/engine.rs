@@ -10,6 +10,7 @@ pub(crate) mod rocksdb;
 pub(crate) mod sled;
 #[cfg(test)]
 mod tests;
+pub(crate) mod wal;
 
 use std::io;
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::engine::{End, Engine, EngineBatch, EngineError, Entry};
-use crate::volume::{Sink, Source, Volume};
+use crate::volume::{Edit, Sink, Source, Volume};
 
 /// Counts what changes a store, over all its engines and volumes, and lets the nth change fail.
 #[derive(Clone)]
@@ -207,9 +207,10 @@ impl<V: Volume> Volume for FaultyVolume<V> {
         Ok(Arc::new(FaultySource { source, faults }))
     }
 
-    fn overwrite(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.faults
-            .bytes(bytes, |bytes| self.volume.overwrite(name, at, bytes))
+    fn edit(&self, name: &str) -> io::Result<Box<dyn Edit>> {
+        let edit = self.faults.read(|| self.volume.edit(name))?;
+        let faults = self.faults.clone();
+        Ok(Box::new(FaultyEdit { edit, faults }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -237,6 +238,22 @@ impl Sink for FaultySink {
 
     fn sync(&mut self) -> io::Result<()> {
         self.faults.whole(|| self.sink.sync())
+    }
+}
+
+struct FaultyEdit {
+    edit: Box<dyn Edit>,
+    faults: Faults,
+}
+
+impl Edit for FaultyEdit {
+    fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.faults
+            .bytes(bytes, |bytes| self.edit.write_at(at, bytes))
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.faults.whole(|| self.edit.sync())
     }
 }
 

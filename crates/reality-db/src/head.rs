@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use merkle_core::Hash;
 
-use crate::volume::Volume;
+use crate::volume::{Edit, Volume};
 
 /// A commit, as the mark knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(crate) struct Mark {
 
 /// The mark of a database that is open.
 pub(crate) struct Head {
-    volume: Arc<dyn Volume>,
+    file: Box<dyn Edit>,
     /// The slot that is written next: not the one with the newest mark.
     next: Slot,
 }
@@ -97,23 +97,25 @@ impl Head {
         sink.sync()?;
         volume.rename(NEW_NAME, NAME)?;
         volume.sync()?;
+        let file = volume.edit(NAME)?;
         let next = Slot::Second;
-        Ok(Self { volume, next })
+        Ok(Self { file, next })
     }
 
     /// Reads the mark, or none where there is no file, and goes on writing after it.
     pub(crate) fn open(volume: Arc<dyn Volume>) -> Result<Option<(Self, Reading)>, HeadError> {
-        let reading = read(&*volume)?;
-        Ok(reading.map(|reading| {
-            let next = reading.slot.other();
-            (Self { volume, next }, reading)
-        }))
+        let Some(reading) = read(&*volume)? else {
+            return Ok(None);
+        };
+        let file = volume.edit(NAME)?;
+        let next = reading.slot.other();
+        Ok(Some((Self { file, next }, reading)))
     }
 
     /// Writes `mark`: one small write, not synced. After an error the newest mark is this one or
     /// the one before, and this may be tried again.
     pub(crate) fn write(&mut self, mark: &Mark) -> Result<(), HeadError> {
-        self.volume.overwrite(NAME, self.next.at(), &encode(mark))?;
+        self.file.write_at(self.next.at(), &encode(mark))?;
         self.next = self.next.other();
         Ok(())
     }

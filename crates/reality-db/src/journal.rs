@@ -110,11 +110,14 @@ impl Journal {
     }
 
     fn remove(&self, from: &[u8], to: &[u8]) -> Result<(), EngineError> {
+        let mut from = from.to_vec();
         loop {
-            let chunks = self.engine.scan(from, to, SCANNED_TOGETHER)?;
-            if chunks.is_empty() {
+            let chunks = self.engine.scan(&from, to, SCANNED_TOGETHER)?;
+            let Some((last, _)) = chunks.last() else {
                 return Ok(());
-            }
+            };
+            // What is removed already is not gone over again.
+            from.clone_from(last);
             let changes = chunks.into_iter().map(|(key, _)| (key, None)).collect();
             self.engine.write(EngineBatch { changes })?;
         }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use crate::engine::memory::MemoryEngine;
+use crate::engine::wal::{WalEngine, WalOptions};
 use crate::engine::{End, Engine, EngineBatch, EngineError, Entry};
 use crate::format::{self, Format};
 use crate::lock::{FolderLock, LockError};
@@ -126,7 +127,12 @@ impl Storage {
         let format = format.map_or_else(|| read_format(path), |format| Ok(Some(format)))?;
         let backend = (format.map(|format| format.backend))
             .unwrap_or_else(|| options.backend.unwrap_or_default());
-        let engine = Reopen::new(opener(backend, path.join("journal")))?;
+        let log: Arc<dyn Volume> = Arc::new(DiskVolume::open(&path.join("log")).map_err(io)?);
+        let behind = opener(backend, path.join("journal"));
+        let engine = Reopen::new(Box::new(move || {
+            let engine = WalEngine::open(log.clone(), behind()?, WalOptions::default())?;
+            Ok(Box::new(engine))
+        }))?;
         let checkpoints = DiskVolume::open(&path.join("checkpoints")).map_err(io)?;
         let storage = Self {
             engine: Arc::new(engine),
@@ -200,7 +206,7 @@ fn read_format(path: &Path) -> Result<Option<Format>, OpenError> {
 }
 
 /// What a creation or import that did not come to its end may leave behind.
-const LEFT_BEHIND: [&str; 8] = [
+const LEFT_BEHIND: [&str; 9] = [
     "LOCK",
     "HEAD",
     "HEAD.new",
@@ -208,5 +214,6 @@ const LEFT_BEHIND: [&str; 8] = [
     importing::NAME,
     importing::NEW_NAME,
     "journal",
+    "log",
     "checkpoints",
 ];

@@ -23,7 +23,13 @@ pub(crate) trait Volume: Send + Sync {
     fn open(&self, name: &str) -> io::Result<Arc<dyn Source>>;
 
     /// Overwrites bytes of an existing file in place, or makes it longer; not durable by itself.
-    fn overwrite(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()>;
+    #[cfg(test)]
+    fn overwrite(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.edit(name)?.write_at(at, bytes)
+    }
+
+    /// Opens an existing file to be changed in place, again and again.
+    fn edit(&self, name: &str) -> io::Result<Box<dyn Edit>>;
 
     /// Gives a file another name, instead of the one that had it, all or nothing.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
@@ -41,6 +47,15 @@ pub(crate) trait Sink: Send {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 
     /// Makes what was appended durable.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// A file being changed in place.
+pub(crate) trait Edit: Send {
+    /// Overwrites bytes, or makes the file longer.
+    fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes what was written durable.
     fn sync(&mut self) -> io::Result<()>;
 }
 

@@ -63,6 +63,11 @@ impl Writer {
         self.journal_bytes - self.opened_bytes
     }
 
+    /// Says that a write of somebody else's failed: the engine must be opened again.
+    pub(crate) fn interrupt(&mut self) {
+        self.interrupted = true;
+    }
+
     pub(crate) fn is_interrupted(&self) -> bool {
         self.interrupted
     }

@@ -77,6 +77,33 @@ fn sled_keeps_the_promises() {
     keep(&|path| Box::new(SledEngine::open(path, CACHE_BYTES).unwrap()));
 }
 
+/// Whole files after a few writes, or after one: whatever is read lies in several places.
+#[test]
+fn a_log_before_an_engine_keeps_the_promises() {
+    use std::collections::HashMap;
+    use std::path::PathBuf;
+    use std::sync::{Arc, Mutex};
+
+    use super::wal::{WalEngine, WalOptions};
+    use crate::volume::memory::MemoryVolume;
+
+    for (file_bytes, thread) in [
+        (1, false),
+        (1, true),
+        (900, false),
+        (5_000, true),
+        (1 << 20, true),
+    ] {
+        let engines = Mutex::new(HashMap::<PathBuf, (MemoryEngine, MemoryVolume)>::new());
+        keep(&|path| {
+            let mut engines = engines.lock().unwrap();
+            let (engine, volume) = engines.entry(path.to_owned()).or_default().clone();
+            let options = WalOptions { file_bytes, thread };
+            Box::new(WalEngine::open(Arc::new(volume), Box::new(engine), options).unwrap())
+        });
+    }
+}
+
 #[cfg(feature = "rocksdb")]
 #[test]
 fn rocksdb_keeps_the_promises() {

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use merkle_core::{Batch, Hash, Map};
 
 use crate::engine::memory::MemoryEngine;
+use crate::engine::wal::{WalEngine, WalOptions};
 use crate::fault::{Effect, Faults, Then};
 use crate::format;
 use crate::storage::{Reopen, Storage};
+use crate::volume::Volume;
 use crate::volume::memory::MemoryVolume;
 use crate::{
     CommitError, CommitOptions, Health, OpenError, Options, Profile, RealityDb, Retention,
@@ -23,6 +25,9 @@ type Changes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 /// Versions that stay readable.
 const RETAINED: u64 = 4;
+
+/// Bytes of the log's files: a few commits, so that it turns now and then.
+const LOG_BYTES: u64 = 3_000;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -73,6 +78,7 @@ const RECOVERY: &[Step] = &[
 #[derive(Default)]
 struct Store {
     engine: MemoryEngine,
+    log: MemoryVolume,
     folder: MemoryVolume,
     checkpoints: MemoryVolume,
 }
@@ -80,7 +86,15 @@ struct Store {
 impl Store {
     fn open(&self, faults: &Faults) -> Result<RealityDb, OpenError> {
         let (engine, faulty) = (self.engine.clone(), faults.clone());
-        let open = move || Ok(Box::new(faulty.engine(engine.clone())) as _);
+        let log: Arc<dyn Volume> = Arc::new(faults.volume(self.log.clone()));
+        let options = WalOptions {
+            file_bytes: LOG_BYTES,
+            thread: false,
+        };
+        let open = move || {
+            let engine = Box::new(faulty.engine(engine.clone()));
+            Ok(Box::new(WalEngine::open(log.clone(), engine, options)?) as _)
+        };
         let storage = Storage {
             engine: Arc::new(Reopen::new(Box::new(open))?),
             folder: Arc::new(faults.volume(self.folder.clone())),
@@ -99,6 +113,7 @@ impl Store {
         let unsynced = self.engine.unsynced() as u64;
         let kept = usize::try_from(seed % (unsynced + 1)).unwrap();
         self.engine.lose_power(kept);
+        self.log.lose_power(seed);
         self.folder.lose_power(seed);
         self.checkpoints.lose_power(seed);
     }

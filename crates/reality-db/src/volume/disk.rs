@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Sink, Source, Volume, check_name};
+use super::{Edit, Sink, Source, Volume, check_name};
 
 /// The files of a real folder; folders in it, and files of other people's names, are left alone.
 pub(crate) struct DiskVolume {
@@ -66,9 +66,9 @@ impl Volume for DiskVolume {
         Ok(Arc::new(DiskSource(File::open(self.file(name)?)?)))
     }
 
-    fn overwrite(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
+    fn edit(&self, name: &str) -> io::Result<Box<dyn Edit>> {
         let file = OpenOptions::new().write(true).open(self.file(name)?)?;
-        write_all_at(&file, at, bytes)
+        Ok(Box::new(DiskEdit(file)))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -97,6 +97,19 @@ impl Sink for DiskSink {
 
     fn sync(&mut self) -> io::Result<()> {
         self.0.sync_data() // the length too; the times of the file do not matter
+    }
+}
+
+/// A file being changed.
+struct DiskEdit(File);
+
+impl Edit for DiskEdit {
+    fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        write_all_at(&self.0, at, bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_data()
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Sink, Source, Volume, check_name};
+use super::{Edit, Sink, Source, Volume, check_name};
 
 /// A folder in memory. Its clones are the same folder, as two openings of a real one are.
 #[derive(Clone, Default)]
@@ -184,11 +184,8 @@ impl Volume for MemoryVolume {
         Ok(Arc::new(MemoryFile(self.file(name)?)))
     }
 
-    fn overwrite(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
-        let at = usize::try_from(at).map_err(|_| io::ErrorKind::FileTooLarge)?;
-        let file = self.file(name)?;
-        locked(&file).write(at, bytes);
-        Ok(())
+    fn edit(&self, name: &str) -> io::Result<Box<dyn Edit>> {
+        Ok(Box::new(MemoryFile(self.file(name)?)))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -214,7 +211,7 @@ impl Volume for MemoryVolume {
     }
 }
 
-/// A file being written or read.
+/// A file being written, changed or read.
 struct MemoryFile(File);
 
 impl Sink for MemoryFile {
@@ -228,6 +225,18 @@ impl Sink for MemoryFile {
     fn sync(&mut self) -> io::Result<()> {
         locked(&self.0).unsynced.clear();
         Ok(())
+    }
+}
+
+impl Edit for MemoryFile {
+    fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let at = usize::try_from(at).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        locked(&self.0).write(at, bytes);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Sink::sync(self)
     }
 }
 
