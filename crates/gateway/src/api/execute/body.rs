@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use persistence::{
-    Address, Attack, Execution, ExecutionStatus, Hash, LayerOutcome, Metric, Severity, Text,
+    Attack, BundleAddress, Execution, ExecutionStatus, Hash, LayerOutcome, Metric, Severity, Text,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -189,7 +189,8 @@ impl ExecutionBody {
             .map(|(name, value)| (name, value + 0.0))
             .collect();
         let address = |text: &str| {
-            Address::from_hex(text).map_err(|_| bad("bundle is 64 hexadecimal digits"))
+            text.parse::<BundleAddress>()
+                .map_err(|_| bad("bundle is 64 hexadecimal digits"))
         };
         execution.bundle = self.bundle.as_deref().map(address).transpose()?;
         execution.expect_root = self
