@@ -4,11 +4,13 @@
 mod civil;
 mod connection;
 mod content;
+mod cursor;
 mod detect;
 mod edge;
 mod erase;
 mod error;
 mod export;
+mod filter;
 mod health;
 mod incident;
 mod json;
@@ -17,6 +19,7 @@ mod lock;
 mod open;
 mod options;
 mod outside;
+mod page;
 mod projection;
 mod queue;
 mod read;
@@ -28,12 +31,15 @@ mod schema;
 mod search;
 mod shared;
 mod sketch;
+mod stats;
+mod subscribe;
 mod tiles;
 mod trail;
 mod uvarint;
 mod verify;
 mod writer;
 
+pub use cursor::{Cursor, CursorError};
 pub use detect::{
     Alert, AlertKind, AlertSink, Observation, Observed, Watch, WatchOptions, WatchStateError,
 };
@@ -42,6 +48,7 @@ pub use error::{
     AppendError, CheckpointError, OpenError, ReadError, StorageError, StorageErrorKind,
 };
 pub use export::{OCSF_VERSION, csv_header, csv_row, json_line, ocsf_line};
+pub use filter::{Filter, NoSuchField};
 pub use health::{Damage, Health, SchemaFault, TileFault, Witness};
 pub use merkle_core::{
     ConsistencyProof, Hash, InclusionProof, NoteKeyError, SignedNote, SignerKey, TreeHead,
@@ -49,6 +56,7 @@ pub use merkle_core::{
 };
 pub use open::OpenReport;
 pub use options::{DiskFull, Duplicates, Durability, Options};
+pub use page::{Page, PageError, PageFrom};
 pub use read::StoredRecord;
 pub use record::{
     Attack, CANONICAL_BYTES_MAX, ENTRIES_MAX, ERASABLE_BYTES_MAX, EncodedRecord, ErasableContent,
@@ -62,6 +70,8 @@ pub use rollup::{
 };
 pub use search::{TextQuery, TextQueryError};
 pub use sketch::Sketch;
+pub use stats::{AttackStats, ExecutionStats, SeriesPoint};
+pub use subscribe::Subscription;
 pub use trail::{Ticket, Trail};
 pub use verify::{ContinuityBreak, DAMAGES_MAX, Depth, VerifyProgress, VerifyReport};
 pub use writer::Appended;

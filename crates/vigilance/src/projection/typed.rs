@@ -314,7 +314,8 @@ CREATE TABLE metrics (
     event_ns INTEGER NOT NULL,
     observed_ns INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX metrics_tx_id ON metrics (tx_id);
+CREATE INDEX metrics_tx_id ON metrics (tx_id, event_ns);
+CREATE INDEX metrics_event_ns ON metrics (event_ns);
 CREATE INDEX metrics_metric_name ON metrics (metric_name, event_ns);
 CREATE TABLE events (
     idx INTEGER PRIMARY KEY,
