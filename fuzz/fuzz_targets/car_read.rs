@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
         if skip && stated.is_none() {
             continue; // what is not read is skipped
         }
-        let said = block.bytes();
+        let said = block.length();
         let Ok(content) = block.read_to_vec(1 << 20) else {
             continue;
         };

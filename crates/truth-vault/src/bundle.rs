@@ -103,8 +103,8 @@ impl Bundle {
         Ok(self)
     }
 
-    /// Most bytes of the metadata: 1 MiB.
-    pub const METADATA_BYTES_MAX: usize = 1 << 20;
+    /// Most bytes of the metadata: 960 KiB, so that a manifest is a small blob.
+    pub const METADATA_BYTES_MAX: usize = 960 << 10;
 
     /// The same with the AST of the code.
     #[must_use]

@@ -43,6 +43,8 @@ pub(crate) struct Index {
     /// What came after the run; `None` for what is in the run and no longer there.
     tail: HashMap<Address, Option<Place>>,
     len: u64,
+    /// Manifests that came or went since somebody looked, if somebody does.
+    moved: Option<Vec<Address>>,
 }
 
 impl Index {
@@ -53,6 +55,40 @@ impl Index {
             run,
             tail: HashMap::new(),
             len,
+            moved: None,
+        }
+    }
+
+    /// Every manifest there is; from now on those that come or go are kept for
+    /// [`take_moved`](Self::take_moved).
+    pub(crate) fn watch_manifests(&mut self) -> Vec<Address> {
+        self.moved = Some(Vec::new());
+        let all = self.all().into_iter();
+        all.filter(|(_, place)| place.kind == Kind::Manifest)
+            .map(|(address, _)| address)
+            .collect()
+    }
+
+    pub(crate) fn stop_watching(&mut self) {
+        self.moved = None;
+    }
+
+    /// The manifests that came or went since the last time, perhaps some more than once.
+    pub(crate) fn take_moved(&mut self) -> Vec<Address> {
+        self.moved.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    pub(crate) fn put_back_moved(&mut self, moved: &[Address]) {
+        if let Some(kept) = &mut self.moved {
+            kept.extend(moved);
+        }
+    }
+
+    fn note(&mut self, address: &Address, place: Place) {
+        if let Some(moved) = &mut self.moved
+            && place.kind == Kind::Manifest
+        {
+            moved.push(*address);
         }
     }
 
@@ -76,6 +112,7 @@ impl Index {
     /// Says where a blob is, whether or not it was somewhere before.
     pub(crate) fn insert(&mut self, address: Address, place: Place) {
         let before = self.get(&address);
+        self.note(&address, place);
         self.tail.insert(address, Some(place));
         self.len += u64::from(before.is_none());
     }
@@ -85,6 +122,7 @@ impl Index {
         if self.get(address) != Some(place) {
             return false;
         }
+        self.note(address, place);
         if self.run.get(address).is_some() {
             self.tail.insert(*address, None);
         } else {

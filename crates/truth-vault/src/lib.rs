@@ -4,6 +4,7 @@
 mod address;
 mod bundle;
 mod car;
+mod catalogue;
 mod certificate;
 mod content;
 mod error;
@@ -27,6 +28,7 @@ pub use bundle::{
     LegacyRecord, ManifestError, Trust,
 };
 pub use car::{CarBlock, CarCid, CarError, CarReader, CarVersion, CarWriter, IndexedCarWriter};
+pub use catalogue::{BundleQuery, BundleSummary};
 pub use certificate::{
     Certificate, CertificateError, Envelope, EnvelopeError, EnvelopeSignature, JudgeProof,
     KeyError, KeyFileError, KeyId, PolicyError, PublicKey, SecretKey, SignatureVerdict, Signer,
@@ -40,4 +42,7 @@ pub use legacy::{
 };
 pub use options::{Durability, Options};
 pub use status::{UnknownStatus, VerificationStatus};
-pub use vault::{BlobStat, Cut, OpenReport, Progress, PutOptions, Vault};
+pub use vault::{
+    BlobStat, BundleGetError, BundleImportError, CarExportError, CarImportError, CarReport, Cut,
+    LegacyImport, LegacyImported, OpenReport, Progress, PutOptions, Vault,
+};

@@ -1,5 +1,7 @@
 //! The handle.
 
+mod bundles;
+mod car;
 mod get;
 mod large;
 mod open;
@@ -17,6 +19,8 @@ use crate::volume::{VaultFile, Volume};
 use crate::writer::Writer;
 use crate::{Options, PutError};
 
+pub use bundles::{BundleGetError, BundleImportError, LegacyImport, LegacyImported};
+pub use car::{CarExportError, CarImportError, CarReport};
 pub use get::BlobStat;
 pub use large::Progress;
 pub use open::{Cut, OpenReport};
@@ -44,7 +48,7 @@ pub struct Vault {
 
 /// What all handles share.
 ///
-/// Lock order: the writer, then the index, then the files.
+/// Lock order: the catalogue, then the writer, then the index, then the files.
 pub(crate) struct Shared {
     path: PathBuf,
     options: Options,
@@ -60,6 +64,7 @@ pub(crate) struct Shared {
     /// Held by whoever writes the index file.
     settling: Mutex<()>,
     report: OpenReport,
+    catalogue: Mutex<Option<bundles::Catalogued>>,
 }
 
 impl Vault {
@@ -130,5 +135,6 @@ impl Drop for Shared {
     /// failure: it takes nothing that was acknowledged as durable, and the next opening finds out.
     fn drop(&mut self) {
         let _ = self.settle_index();
+        self.settle_catalogue();
     }
 }

@@ -144,7 +144,7 @@ impl BundleManifest {
         let length = u16::try_from(intent.len()).expect("at most 1024");
         out.extend(length.to_be_bytes());
         out.extend(intent);
-        let length = u32::try_from(metadata.len()).expect("at most 1 MiB");
+        let length = u32::try_from(metadata.len()).expect("at most 960 KiB");
         out.extend(length.to_be_bytes());
         out.extend(metadata);
         out.push(self.flags());

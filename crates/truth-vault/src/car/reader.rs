@@ -211,9 +211,9 @@ impl<R: Read> CarBlock<'_, R> {
         &self.cid
     }
 
-    /// How long it is, without its CID, as the file says.
+    /// How long it is in bytes, without its CID, as the file says.
     #[must_use]
-    pub const fn bytes(&self) -> u64 {
+    pub const fn length(&self) -> u64 {
         self.bytes
     }
 

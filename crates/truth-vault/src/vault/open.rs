@@ -174,6 +174,7 @@ impl Opening<'_> {
                 known: Mutex::new(self.known),
                 settling: Mutex::new(()),
                 report: self.report,
+                catalogue: Mutex::new(None),
             }),
         })
     }

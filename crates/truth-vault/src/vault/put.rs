@@ -8,7 +8,7 @@ use crate::group::Ticket;
 use crate::index::Place;
 use crate::segment::{self, BLOB_BYTES_MAX, Header, Kind, Scan};
 use crate::writer::Active;
-use crate::{Address, Durability, GetError, PutError};
+use crate::{Address, BundleManifest, Durability, GetError, PutError};
 
 /// How a blob is put.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,7 +18,6 @@ pub struct PutOptions {
     pub(crate) time_ns: u64,
     pub(crate) expected: Option<Address>,
     pub(crate) resume_at: u64,
-    pub(crate) manifest: bool,
 }
 
 impl PutOptions {
@@ -49,13 +48,6 @@ impl PutOptions {
     /// Goes on with a put that stopped: the reader gives the bytes from `offset` on.
     pub fn resume_at(mut self, offset: u64) -> Self {
         self.resume_at = offset;
-        self
-    }
-
-    /// Says that the blob is the manifest of a bundle, by which it is found again.
-    #[expect(dead_code, reason = "bundles use it once they are stored")]
-    pub(crate) fn manifest(mut self) -> Self {
-        self.manifest = true;
         self
     }
 }
@@ -106,10 +98,8 @@ impl Shared {
         options: &PutOptions,
     ) -> Result<(), PutError> {
         let ticket = match self.stored_well(&address)? {
-            Some(place) if !options.manifest || place.kind == Kind::Manifest => {
-                self.ticket_of(place, options.durability)?
-            }
-            _ => self.append(address, bytes, options)?,
+            Some(place) => self.ticket_of(place, options.durability)?,
+            None => self.append(address, bytes, options)?,
         };
         self.acknowledge(ticket, options.durability)
     }
@@ -135,11 +125,7 @@ impl Shared {
     ) -> Result<Ticket, PutError> {
         let (coding, stored) = content::encode(plain, self.options.compress);
         let header = Header {
-            kind: if options.manifest {
-                Kind::Manifest
-            } else {
-                Kind::Blob
-            },
+            kind: kind_of(plain),
             coding,
             stored_bytes: stored.len() as u64,
             plain_bytes: plain.len() as u64,
@@ -225,5 +211,14 @@ impl Shared {
                 }
             }
         }
+    }
+}
+
+/// A blob that is the manifest of a bundle is entered as one, however it came: by that bundles are
+/// found.
+fn kind_of(blob: &[u8]) -> Kind {
+    match BundleManifest::decode(blob) {
+        Ok(_) => Kind::Manifest,
+        Err(_) => Kind::Blob,
     }
 }
