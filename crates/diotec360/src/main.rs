@@ -1,6 +1,25 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-fn main() -> anyhow::Result<()> {
-    anyhow::bail!("nothing here yet")
+mod bytes;
+mod cli;
+mod clock;
+mod command;
+mod exit;
+mod ledger;
+mod output;
+mod proof_file;
+mod store;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let output = output::Output::new(&cli.globals);
+    match command::run(&cli, &output) {
+        Ok(code) => code.into(),
+        Err(error) => output.fail(&error).into(),
+    }
 }

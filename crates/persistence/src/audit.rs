@@ -44,6 +44,11 @@ impl AuditError {
         }
     }
 
+    /// Whether another process has it open.
+    pub(crate) fn is_locked(&self) -> bool {
+        matches!(self, Self::Open(OpenError::Locked { .. }))
+    }
+
     /// Whether it would do no good to try again without opening the trail again.
     pub(crate) fn is_final(&self) -> bool {
         let stopped = matches!(

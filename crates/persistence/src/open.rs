@@ -67,6 +67,18 @@ pub enum OpenError {
     Genesis(#[source] Box<ExecuteError>),
 }
 
+impl OpenError {
+    /// Whether another process has one of the stores open.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        match self {
+            Self::State(error) => matches!(error, reality_db::OpenError::Locked { .. }),
+            Self::Audit(error) => error.is_locked(),
+            _ => false,
+        }
+    }
+}
+
 /// How the stores were opened: what was found, and what was made good.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,0 +1,127 @@
+//! `serve`: the HTTP API and the dashboard.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::json;
+use tokio::signal;
+
+use super::Context;
+use super::token::token_file;
+use crate::exit::Code;
+use crate::output::Paint;
+use crate::{ledger, store};
+
+/// Start the HTTP API and the dashboard.
+///
+/// Listens on this machine alone unless it is told otherwise, and beyond it only with tokens
+/// (`diotec360 token create`). Ctrl-C or SIGTERM lets running requests finish.
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    /// Address and port; port 0 lets the system choose. Default 127.0.0.1:3600.
+    #[arg(long, value_name = "ADDRESS", env = "DIOTEC360_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// A file that says how to listen, whom to let in and what to refuse: docs/configuration.md.
+    #[arg(long, value_name = "FILE", env = "DIOTEC360_SERVER_CONFIG")]
+    server_config: Option<PathBuf>,
+    /// Load the example ledger first, unless it is there.
+    #[arg(long)]
+    example: bool,
+    /// What to log: off, error, warn, info, debug, or a filter of tracing's.
+    #[arg(
+        long,
+        value_name = "FILTER",
+        env = "DIOTEC360_LOG",
+        default_value = "info"
+    )]
+    log: String,
+}
+
+impl Serve {
+    pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Code> {
+        self.start_logging(context)?;
+        let mut config = match &self.server_config {
+            Some(path) => {
+                let text = String::from_utf8(store::read_file(path)?)?;
+                gateway::Config::parse(&text).with_context(|| format!("{}", path.display()))?
+            }
+            None => gateway::Config::default(),
+        };
+        if let Some(address) = self.listen {
+            config.listen.address = address;
+        }
+        let stores = store::config(context.globals)?;
+        // Damage is shown, not hidden behind a server that does not start.
+        let (store, report) = store::open_with(stores.accept_damage(true))?;
+        for cause in &report.causes {
+            context.output.note(&format!(
+                "{}: {}: {cause}",
+                context.output.paint(Paint::Bad, "damage"),
+                cause.store()
+            ));
+        }
+        if self.example {
+            let loaded = ledger::load(&store, ledger::EXAMPLE, |_| {})?;
+            context.output.note(&format!(
+                "the example ledger: {} records loaded",
+                loaded.recorded
+            ));
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
+        let drained = runtime.block_on(async {
+            let server = gateway::bind(config, &token_file(context.globals), store).await?;
+            let url = server.url();
+            let json = json!({"url": url, "data": context.globals.data});
+            context.output.show(&json, |output| {
+                format!("{}  (Ctrl-C stops)", output.paint(Paint::Strong, &url))
+            })?;
+            anyhow::Ok(server.serve(stop()).await)
+        })?;
+        if !drained {
+            context.output.note("some requests did not finish in time");
+        }
+        Ok(Code::Done)
+    }
+
+    fn start_logging(&self, context: &Context<'_>) -> anyhow::Result<()> {
+        let filter = tracing_subscriber::EnvFilter::try_new(&self.log)
+            .with_context(|| format!("{:?} is no filter of logs", self.log))?;
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr);
+        match context.globals.json {
+            true => log.json().init(),
+            false => log.init(),
+        }
+        Ok(())
+    }
+}
+
+/// Ends when the process is asked to stop.
+async fn stop() {
+    #[cfg(unix)]
+    {
+        let mut terminate = match signal::unix::signal(signal::unix::SignalKind::terminate()) {
+            Ok(terminate) => terminate,
+            // Then Ctrl-C alone stops it.
+            Err(_) => return wait_for_interrupt().await,
+        };
+        tokio::select! {
+            () = wait_for_interrupt() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    wait_for_interrupt().await;
+}
+
+async fn wait_for_interrupt() {
+    if signal::ctrl_c().await.is_err() {
+        // It cannot be waited for: the server goes on until it is killed.
+        std::future::pending::<()>().await;
+    }
+}
