@@ -6,6 +6,7 @@ mod csv;
 mod json;
 mod ocsf;
 
+pub(crate) use csv::csv_field;
 pub use csv::{csv_header, csv_row};
 pub use json::json_line;
 pub use ocsf::{OCSF_VERSION, ocsf_line};

@@ -42,6 +42,18 @@ pub(crate) enum Column {
 }
 
 impl Column {
+    const ALL: [Self; 9] = [
+        Self::TxId,
+        Self::BundleHash,
+        Self::Intent,
+        Self::AttackType,
+        Self::MetricName,
+        Self::Category,
+        Self::Layer,
+        Self::EventKind,
+        Self::Status,
+    ];
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::TxId => "tx_id",
@@ -289,11 +301,41 @@ impl Filter {
             })
     }
 
+    /// The filter that [`canonical`](Self::canonical) writes so, without a query for words.
+    pub(crate) fn from_json(json: &serde_json::Value) -> Option<Self> {
+        let kinds = [
+            RecordKind::Execution,
+            RecordKind::Attack,
+            RecordKind::Metric,
+            RecordKind::Event,
+        ];
+        let kind = kinds
+            .into_iter()
+            .find(|kind| json["records"] == kind.as_str())?;
+        let mut filter = Self::new(kind);
+        for (name, value) in json.as_object()? {
+            match name.as_str() {
+                "records" => {}
+                "from_ns" => filter.from_ns = value.as_u64()?,
+                "until_ns" => filter.until_ns = value.as_u64()?,
+                "severity_micros_min" => {
+                    let micros = u32::try_from(value.as_u64()?).ok()?;
+                    filter.severity = Some(Severity::from_micros(micros).ok()?);
+                }
+                name => {
+                    let column = Column::ALL.into_iter().find(|it| it.name() == name)?;
+                    filter = filter.equal(column, value.as_str()?);
+                }
+            }
+        }
+        Some(filter)
+    }
+
     /// One text for one filter: what cursors and reports name it by.
     #[must_use]
     pub fn canonical(&self) -> String {
         let mut json = crate::json::Object::new();
-        json.put("kind", self.kind.as_str());
+        json.put("records", self.kind.as_str());
         json.put("from_ns", self.from_ns)
             .put("until_ns", self.until_ns);
         for (column, value) in &self.equal {

@@ -25,9 +25,9 @@ mod queue;
 mod read;
 mod record;
 mod recovery;
+mod report;
 mod rollup;
 mod schema;
-#[allow(dead_code, reason = "the pages that search by it come next")]
 mod search;
 mod shared;
 mod sketch;
@@ -63,6 +63,10 @@ pub use record::{
     ErasableField, ErasableText, Event, EventKind, Execution, ExecutionStatus, IndexRange,
     LayerOutcome, Metric, NAME_BYTES_MAX, RANGES_MAX, Record, RecordError, RecordKind, Salt, Salts,
     Severity, Text,
+};
+pub use report::{
+    Completeness, Coverage, Document, REPORT_RECORDS_MAX, Report, ReportError, ReportKind,
+    ReportProofError, ReportRequest, VerifiedReport, verify_report,
 };
 pub use rollup::{
     AttackCell, Breakdown, EventCell, ExecutionCell, Family, IntentCounts, MetricCell,

@@ -110,14 +110,17 @@ impl Line {
     }
 
     fn field(&mut self, field: Option<&str>) {
-        let field = field.unwrap_or_default();
-        let is_formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']);
-        let apostrophe = if is_formula { "'" } else { "" };
-        if field.contains([',', '"', '\r', '\n']) {
-            let doubled = field.replace('"', "\"\"");
-            self.plain(&format!("\"{apostrophe}{doubled}\""));
-        } else {
-            self.plain(&format!("{apostrophe}{field}"));
-        }
+        self.plain(&csv_field(field.unwrap_or_default()));
     }
+}
+
+/// A field, in quotes where it needs them, and unable to be a formula.
+pub(crate) fn csv_field(field: &str) -> String {
+    let is_formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let apostrophe = if is_formula { "'" } else { "" };
+    if field.contains([',', '"', '\r', '\n']) {
+        let doubled = field.replace('"', "\"\"");
+        return format!("\"{apostrophe}{doubled}\"");
+    }
+    format!("{apostrophe}{field}")
 }
