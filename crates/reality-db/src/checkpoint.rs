@@ -24,6 +24,8 @@ mod tests;
 mod verify;
 mod write;
 
+#[cfg(fuzzing)]
+pub(crate) use bucket::decode as decode_bucket;
 pub(crate) use catalogue::Catalogue;
 pub use error::{CheckpointError, Damage};
 pub use file::CheckpointProgress;

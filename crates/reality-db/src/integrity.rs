@@ -14,7 +14,7 @@ use crate::journal::{Journal, Link};
 use crate::open::{begin, genesis};
 use crate::record::{Record, record_hash};
 use crate::replay::{Replayed, Roots, replay};
-use crate::{Damage, OpenError, ReadError, RealityDb, checkpoints, head, named, state};
+use crate::{Damage, Health, OpenError, ReadError, RealityDb, checkpoints, head, named, state};
 
 /// Threads that check buckets, beside the one that checks the journal.
 const THREADS: usize = 2;
@@ -49,7 +49,7 @@ pub struct IntegrityReport {
     pub entries: u64,
     /// Versions that were made again from the records, each root compared.
     pub replayed: u64,
-    /// What is not as it was proved. Empty: everything is.
+    /// What is not as it was proved, and what the panic mode is for. Empty: everything is proved.
     pub damage: Vec<Damage>,
     /// Whether it went to its end.
     pub complete: bool,
@@ -117,7 +117,13 @@ impl Shared {
             progress: Mutex::default(),
             stopped: AtomicBool::new(false),
         };
-        let report = self.noticed(check.run(depth))?;
+        let mut report = self.noticed(check.run(depth))?;
+        // What opening met may lie behind the newest version that it could prove.
+        if let Health::Panic(known) = self.health()
+            && !report.damage.contains(&known)
+        {
+            report.damage.push(known);
+        }
         if let Some(damage) = report.damage.first() {
             self.panic(damage);
         }

@@ -10,6 +10,8 @@ mod error;
 #[cfg(test)]
 mod fault;
 mod format;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod head;
 mod health;
 mod history;

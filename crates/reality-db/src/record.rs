@@ -187,9 +187,9 @@ impl Header {
         let metadata_len = u32::from_be_bytes(take(rest)?);
         let count = u32::from_be_bytes(take(rest)?);
         let kind = match (format, kind, argument) {
-            (FORMAT, 0, 0) => CommitKind::Genesis,
-            (FORMAT, 1, 0) => CommitKind::Changes,
-            (FORMAT, 2, to) => CommitKind::Rollback { to },
+            (FORMAT, 0, 0) if version == 0 => CommitKind::Genesis,
+            (FORMAT, 1, 0) if version > 0 => CommitKind::Changes,
+            (FORMAT, 2, to) if to < version => CommitKind::Rollback { to },
             (FORMAT, 3, exported) if exported >= version => {
                 CommitKind::Import { version: exported }
             }

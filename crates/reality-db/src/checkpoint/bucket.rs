@@ -75,6 +75,19 @@ impl Bucket {
     }
 }
 
+/// Decodes a bucket, for the fuzz targets.
+#[cfg(fuzzing)]
+pub(crate) fn decode(bytes: &[u8], entries: u64) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+    let bucket = Bucket::new(Arc::new(bytes.to_vec()), 0..bytes.len(), entries);
+    let mut found = Vec::new();
+    let take = |key: &[u8], value: &[u8]| {
+        found.push((key.to_vec(), value.to_vec()));
+        true
+    };
+    bucket.decode(take).ok()?;
+    Some(found)
+}
+
 /// Adds `entries` to `bytes`, and says how many there were.
 pub(super) fn encode(bytes: &mut Vec<u8>, entries: Entries<'_>) -> Result<u64, CheckpointError> {
     let mut count = 0;

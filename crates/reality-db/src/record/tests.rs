@@ -7,11 +7,16 @@ fn header() -> impl Strategy<Value = Header> {
     let kind = prop_oneof![
         Just(CommitKind::Genesis),
         Just(CommitKind::Changes),
-        any::<u64>().prop_map(|to| CommitKind::Rollback { to }),
+        any::<u64>().prop_map(|to| CommitKind::Rollback { to: to / 2 }),
         Just(CommitKind::Import { version: u64::MAX }),
     ];
     (kind, any::<[u64; 4]>(), any::<[[u8; 32]; 3]>()).prop_map(|(kind, numbers, hashes)| {
-        let [version, previous_version, time_ns, entries] = numbers;
+        let [number, previous_version, time_ns, entries] = numbers;
+        let version = match kind {
+            CommitKind::Genesis => 0,
+            CommitKind::Rollback { to } => number.max(to + 1),
+            _ => number.max(1),
+        };
         let [root_before, root, previous_record] = hashes.map(Hash::from_bytes);
         Header {
             kind,
@@ -64,6 +69,30 @@ proptest! {
     #[test]
     fn refuses_any_bytes_without_panic(bytes in vec(any::<u8>(), 0..400)) {
         prop_assert!(Record::decode(&bytes).is_err());
+    }
+}
+
+#[test]
+fn refuses_kinds_that_do_not_fit_the_version() {
+    let header = |kind, version| Header {
+        kind,
+        version,
+        previous_version: 0,
+        root_before: Hash::default(),
+        root: Hash::default(),
+        previous_record: Hash::default(),
+        time_ns: 0,
+        entries: 0,
+    };
+    let bad = [
+        header(CommitKind::Genesis, 1),
+        header(CommitKind::Changes, 0),
+        header(CommitKind::Rollback { to: 3 }, 3),
+        header(CommitKind::Import { version: 2 }, 3),
+    ];
+    for header in bad {
+        let bytes = header.encode(&[], &Changes::default());
+        assert!(Record::decode(&bytes).is_err(), "{header:?}");
     }
 }
 

@@ -73,6 +73,19 @@ fn check(db: &RealityDb) -> crate::IntegrityReport {
 }
 
 #[test]
+fn damage_behind_the_newest_provable_version_is_reported() {
+    let stage = Stage::memory();
+    drop(filled(&stage));
+    edit_record(&stage, 10);
+    let db = stage.open(&options().accept_damage(true)).unwrap();
+    assert_eq!(db.version().number, 9);
+    let Health::Panic(damage) = db.health() else {
+        panic!("the tenth version is gone");
+    };
+    assert_eq!(check(&db).damage, [damage]);
+}
+
+#[test]
 fn a_sound_database_has_nothing_to_report() {
     let stage = Stage::memory();
     let db = filled(&stage);

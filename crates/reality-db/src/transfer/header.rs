@@ -15,8 +15,9 @@ const CHECK_CONTEXT: &str = "reality-db 2026-11 export header";
 
 /// What an export is of.
 ///
-/// The root vouches for everything in the file but the version's number: nothing in the content
-/// says which version it was. Who has to be sure of it knows the number and the root from elsewhere.
+/// The root vouches for everything in the file but the version's number and the key mode: nothing in
+/// the content says which version it was, or whether keys were hashed. Who has to be sure knows the
+/// number and the root from elsewhere, and [says](crate::Options::key_mode) which key mode is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExportHeader {
