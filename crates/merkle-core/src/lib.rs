@@ -27,7 +27,7 @@ pub use log::{
 };
 pub use map::{
     AssembleError, Batch, Difference, Differences, Entries, KEY_BYTES_MAX, KeyError, Map, Missing,
-    PartialMap, REFERENCE_BYTES_MAX, Subtree, SubtreeDecodeError, SupplyError, Tally, Value,
+    PartialMap, REFERENCE_BYTES_MAX, Subtree, SubtreeDecodeError, SupplyError, Tally, Undo, Value,
 };
 #[cfg(feature = "note")]
 pub use note::{

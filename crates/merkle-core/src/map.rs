@@ -11,6 +11,7 @@ mod partial;
 mod range;
 mod subtree;
 mod tree;
+mod undo;
 mod update;
 
 pub use batch::{Batch, KeyError, Value};
@@ -18,6 +19,7 @@ pub use diff::{Difference, Differences};
 pub use partial::{AssembleError, Missing, PartialMap, SupplyError};
 pub use range::Entries;
 pub use subtree::{Subtree, SubtreeDecodeError};
+pub use undo::Undo;
 pub use update::Tally;
 
 use alloc::vec::Vec;
@@ -214,7 +216,7 @@ impl<H: Hasher> Map<H> {
     /// Applies `batch` in place: O(changes × depth), hashing each changed node once and many at a
     /// time. Removing a key that is not there changes nothing.
     pub fn update(&mut self, batch: &Batch<'_>) {
-        let tally = self.tree.update(batch);
+        let tally = self.tree.update(batch, None);
         self.len = self.len + tally.added - tally.removed;
     }
 
@@ -250,7 +252,7 @@ impl<H: Hasher> Map<H> {
         both: impl FnOnce(&mut (dyn FnMut() + Send), &mut (dyn FnMut() + Send)),
     ) {
         let len = core::mem::take(&mut self.len);
-        let tally = self.tree.update_in_halves(batch, both);
+        let tally = self.tree.update_in_halves(batch, None, both);
         self.len = len + tally.added - tally.removed;
     }
 

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use merkle_core::{Batch, Hash, Hasher, Proof, Value};
+use merkle_core::{Batch, Hash, Hasher, Proof, Undo, Value};
 
 use crate::journal::Link;
 use crate::record::{Changes, CommitKind, Header, METADATA_BYTES_MAX, TooLarge, record_hash};
-use crate::state::{self, Inverse, State};
+use crate::state::{self, State};
 use crate::{CommitError, KeyMode, RealityDb, Version};
 
 /// What a version keeps beside its changes, and on which conditions it is committed.
@@ -254,20 +254,20 @@ impl RealityDb {
 
 /// Commits that are written together, as far as they are applied to the tree.
 #[derive(Default)]
-struct Group<'b> {
+struct Group {
     records: Vec<(u64, Vec<u8>)>,
     versions: Vec<Version>,
-    inverses: Vec<Inverse<'b>>,
+    undos: Vec<Undo>,
 }
 
-impl<'b> Group<'b> {
+impl Group {
     /// Applies one more commit to the head. If it is refused, [`take_back`](Self::take_back) undoes
     /// what of it is in the tree.
     fn apply(
         &mut self,
         head: &mut State,
         changes: &Changes,
-        batch: &Batch<'b>,
+        batch: &Batch<'_>,
         options: &CommitOptions<'_>,
         metadata: &mut dyn Metadata,
     ) -> Result<(), CommitError> {
@@ -277,9 +277,7 @@ impl<'b> Group<'b> {
             true => head.ask(|map| map.prove_update(batch))?,
             false => Proof::default(),
         };
-        let inverse = head.inverse(batch)?;
-        head.update(batch)?;
-        self.inverses.push(inverse);
+        self.undos.push(head.update_undoably(batch)?);
         let staged = Staged {
             number,
             root_before: previous.root,
@@ -311,8 +309,8 @@ impl<'b> Group<'b> {
 
     /// Brings the head back to where it was `before`.
     fn take_back(&self, head: &mut State, before: Link) -> Result<(), CommitError> {
-        for inverse in self.inverses.iter().rev() {
-            head.update(&inverse.batch())?;
+        for undo in self.undos.iter().rev() {
+            head.update(&undo.batch().into_sorted())?;
         }
         head.set_link(before);
         Ok(())

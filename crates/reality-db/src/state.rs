@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use merkle_core::{Batch, Missing, PartialMap, Subtree, Value};
+use merkle_core::{Batch, Missing, PartialMap, Subtree, Tally, Undo, Value};
 
 use crate::Profile;
 use crate::checkpoint::{Catalogue, Location};
@@ -218,18 +218,29 @@ impl State {
 
     /// Applies `batch`, which is sorted, in two threads if it is large. The link stays.
     pub(crate) fn update(&mut self, batch: &Batch<'_>) -> Result<(), Fault> {
+        self.change(|map| match batch.len() < CHANGES_WORTH_A_THREAD {
+            true => map.update(batch),
+            false => map.update_in_halves(batch, in_two_threads),
+        })
+    }
+
+    /// The same, and says what takes it back.
+    pub(crate) fn update_undoably(&mut self, batch: &Batch<'_>) -> Result<Undo, Fault> {
+        let mut undo = Undo::default();
+        self.change(|map| match batch.len() < CHANGES_WORTH_A_THREAD {
+            true => map.update_undoably(batch, &mut undo),
+            false => map.update_in_halves_undoably(batch, &mut undo, in_two_threads),
+        })?;
+        Ok(undo)
+    }
+
+    /// Changes the map, once all that the change needs is in memory.
+    fn change(
+        &mut self,
+        mut change: impl FnMut(&mut PartialMap<Profile>) -> Result<Tally, Missing>,
+    ) -> Result<(), Fault> {
         let tally = loop {
-            let outcome = if batch.len() < CHANGES_WORTH_A_THREAD {
-                self.map.update(batch)
-            } else {
-                self.map.update_in_halves(batch, |left, right| {
-                    std::thread::scope(|threads| {
-                        threads.spawn(left);
-                        right();
-                    });
-                })
-            };
-            match outcome {
+            match change(&mut self.map) {
                 Ok(tally) => break tally,
                 Err(missing) => self.supply(&missing)?,
             }
@@ -237,27 +248,6 @@ impl State {
         self.link.entries = self.link.entries + tally.added - tally.removed;
         self.link.root = self.map.root();
         Ok(())
-    }
-
-    /// The batch that takes back what `batch` is about to do.
-    pub(crate) fn inverse<'b>(&mut self, batch: &Batch<'b>) -> Result<Inverse<'b>, Fault> {
-        let keys = || batch.changes().map(|(key, _)| key);
-        let values = loop {
-            match self.map.get_many(keys()) {
-                Ok(values) => break values,
-                Err(missing) => self.supply(&missing)?,
-            }
-        };
-        let mut inverse = Inverse::with_capacity(&values);
-        for (key, value) in keys().zip(values) {
-            let start = inverse.bytes.len();
-            let bytes = value.and_then(Value::bytes);
-            inverse.bytes.extend(bytes.unwrap_or_default());
-            inverse
-                .values
-                .push((key, bytes.map(|_| start..inverse.bytes.len())));
-        }
-        Ok(inverse)
     }
 
     fn supply(&mut self, missing: &Missing) -> Result<(), Fault> {
@@ -290,33 +280,12 @@ fn nowhere() -> Fault {
     EngineError::Broken("a subtree is missing that was never written".to_owned()).into()
 }
 
-/// What takes a batch back.
-pub(crate) struct Inverse<'b> {
-    bytes: Vec<u8>,
-    values: Vec<(&'b [u8], Option<std::ops::Range<usize>>)>,
-}
-
-impl Inverse<'_> {
-    /// With room for as many changes, and as many bytes, as there are values.
-    fn with_capacity(values: &[Option<Value<'_>>]) -> Self {
-        let bytes = (values.iter().flatten()).map(|value| value.bytes().map_or(0, <[u8]>::len));
-        Self {
-            bytes: Vec::with_capacity(bytes.sum()),
-            values: Vec::with_capacity(values.len()),
-        }
-    }
-
-    pub(crate) fn batch(&self) -> Batch<'_> {
-        let mut batch = Batch::with_capacity(self.values.len());
-        for (key, value) in &self.values {
-            let change = match value {
-                Some(value) => batch.put(key, &self.bytes[value.clone()]),
-                None => batch.delete(key),
-            };
-            change.expect("the keys were in a batch before");
-        }
-        batch
-    }
+/// Runs both halves of an update at the same time.
+fn in_two_threads(left: &mut (dyn FnMut() + Send), right: &mut (dyn FnMut() + Send)) {
+    std::thread::scope(|threads| {
+        threads.spawn(left);
+        right();
+    });
 }
 
 /// The value of `key`, which is a key of the tree.

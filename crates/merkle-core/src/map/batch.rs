@@ -163,6 +163,11 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// Adds a change of a key that was in a map.
+    pub(super) fn push(&mut self, key: &'a [u8], change: Change<'a>) {
+        self.changes.push((key, change));
+    }
+
     fn change(&mut self, key: &'a [u8], change: Change<'a>) -> Result<&mut Self, KeyError> {
         check_key(key)?;
         self.changes.push((key, change));

@@ -14,6 +14,7 @@ use super::{
     range::{Entries, Walk},
     subtree::Subtree,
     tree::Tree,
+    undo::Undo,
     update::{Tally, assemble, update},
 };
 use crate::{Hash, Hasher, Proof, Query, Sha256, proof};
@@ -252,7 +253,35 @@ impl<H: Hasher> PartialMap<H> {
     /// [`Missing`], naming every subtree that the batch needs.
     pub fn update(&mut self, batch: &Batch<'_>) -> Result<Tally, Missing> {
         self.needs(batch)?;
-        Ok(self.tree.update(batch))
+        Ok(self.tree.update(batch, None))
+    }
+
+    /// Applies `batch` in place, and adds to `undo`, which should be empty, what takes it back.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`], naming every subtree that the batch needs.
+    ///
+    /// ```
+    /// use merkle_core::{Batch, PartialMap, Map, Sha256, Undo};
+    ///
+    /// let mut batch = Batch::new();
+    /// batch.put(b"alice", b"900")?;
+    /// let mut map = PartialMap::from(Map::<Sha256>::new());
+    /// let before = map.root();
+    /// let mut undo = Undo::default();
+    /// map.update_undoably(&batch, &mut undo)?;
+    /// map.update(&undo.batch())?;
+    /// assert_eq!(map.root(), before);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn update_undoably(
+        &mut self,
+        batch: &Batch<'_>,
+        undo: &mut Undo,
+    ) -> Result<Tally, Missing> {
+        self.needs(batch)?;
+        Ok(self.tree.update(batch, Some(undo)))
     }
 
     /// Applies `batch` in place, its two halves by two closures that may run at the same time, as
@@ -271,7 +300,27 @@ impl<H: Hasher> PartialMap<H> {
         both: impl FnOnce(&mut (dyn FnMut() + Send), &mut (dyn FnMut() + Send)),
     ) -> Result<Tally, Missing> {
         self.needs(batch)?;
-        Ok(self.tree.update_in_halves(batch, both))
+        Ok(self.tree.update_in_halves(batch, None, both))
+    }
+
+    /// The same, and adds to `undo` what takes it back, as
+    /// [`update_undoably`](Self::update_undoably) does.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`], naming every subtree that the batch needs.
+    ///
+    /// # Panics
+    ///
+    /// Only if `both` does; the map is empty then.
+    pub fn update_in_halves_undoably(
+        &mut self,
+        batch: &Batch<'_>,
+        undo: &mut Undo,
+        both: impl FnOnce(&mut (dyn FnMut() + Send), &mut (dyn FnMut() + Send)),
+    ) -> Result<Tally, Missing> {
+        self.needs(batch)?;
+        Ok(self.tree.update_in_halves(batch, Some(undo), both))
     }
 
     /// Whether all that `batch` needs is in memory.
@@ -400,11 +449,8 @@ impl<H: Hasher> PartialMap<H> {
         if let Some(entry) = entries.iter().position(|entry| !belongs(entry)) {
             return Err(SupplyError::Misplaced { entry });
         }
-        let ((top, computed), _) = update(
-            &self.tree.hasher,
-            (None, self.tree.hasher.empty()),
-            &entries,
-        );
+        let nothing = (None, self.tree.hasher.empty());
+        let ((top, computed), _) = update(&self.tree.hasher, nothing, &entries, None);
         let (Some(top), true) = (top, computed == subtree.hash()) else {
             return Err(SupplyError::HashMismatch {
                 expected: subtree.hash(),

@@ -8,6 +8,7 @@ use super::{
     node::Node,
     page::{Item, Page},
     subtree::Subtree,
+    undo::Undo,
     update::{Tally, Top, join, split, update},
 };
 use crate::{Hash, Hasher};
@@ -105,10 +106,11 @@ impl<H: Hasher> Tree<H> {
 
     /// Applies `batch`. Where it needs a subtree known only by its hash, the caller has supplied
     /// that before.
-    pub(crate) fn update(&mut self, batch: &Batch<'_>) -> Tally {
+    pub(crate) fn update(&mut self, batch: &Batch<'_>, mut undo: Option<&mut Undo>) -> Tally {
         let mut tally = Tally::default();
         for changes in batch.sorted().chunks(CHANGES_MAX) {
-            let (top, part) = update(&self.hasher, (self.top.take(), self.root), changes);
+            let top = (self.top.take(), self.root);
+            let (top, part) = update(&self.hasher, top, changes, undo.as_deref_mut());
             (self.top, self.root) = top;
             tally.added += part.added;
             tally.removed += part.removed;
@@ -120,28 +122,37 @@ impl<H: Hasher> Tree<H> {
     pub(crate) fn update_in_halves(
         &mut self,
         batch: &Batch<'_>,
+        mut undo: Option<&mut Undo>,
         both: impl FnOnce(&mut (dyn FnMut() + Send), &mut (dyn FnMut() + Send)),
     ) -> Tally {
         let changes = batch.sorted();
         let Some(middle) = self.middle(&changes) else {
-            return self.update(batch);
+            return self.update(batch, undo);
         };
         let root = core::mem::replace(&mut self.root, self.hasher.empty());
         let [left, right] = match split(&self.hasher, (self.top.take(), root)) {
             Ok(halves) => halves,
             Err(top) => {
                 (self.top, self.root) = top;
-                return self.update(batch);
+                return self.update(batch, undo);
             }
         };
         let (left_changes, right_changes) = changes.split_at(middle);
-        let mut left = Half::Before(left);
-        let mut right = Half::Before(right);
+        let mut undos = [(); 2].map(|()| undo.as_ref().map(|_| Undo::default()));
+        let [left_undo, right_undo] = undos.each_mut().map(Option::as_mut);
+        let mut left = Half::Before(left, left_undo);
+        let mut right = Half::Before(right, right_undo);
         both(&mut || left.update(&self.hasher, left_changes), &mut || {
             right.update(&self.hasher, right_changes);
         });
         let halves = [(left, left_changes), (right, right_changes)]
             .map(|(half, changes)| half.into_after(&self.hasher, changes));
+        if let Some(undo) = &mut undo {
+            undos
+                .into_iter()
+                .flatten()
+                .for_each(|half| undo.append(half));
+        }
         let tally = Tally {
             added: halves[0].1.added + halves[1].1.added,
             removed: halves[0].1.removed + halves[1].1.removed,
@@ -163,17 +174,17 @@ impl<H: Hasher> Tree<H> {
 }
 
 /// Half a tree, before or after its update.
-enum Half {
-    Before(Top),
+enum Half<'u> {
+    Before(Top, Option<&'u mut Undo>),
     After(Top, Tally),
 }
 
-impl Half {
+impl Half<'_> {
     /// Updates the half, once.
     fn update<H: Hasher>(&mut self, hasher: &H, changes: &[(&[u8], Change<'_>)]) {
-        if let Self::Before(top) = self {
+        if let Self::Before(top, undo) = self {
             let top = core::mem::replace(top, (None, hasher.empty()));
-            let (top, tally) = update(hasher, top, changes);
+            let (top, tally) = update(hasher, top, changes, undo.take());
             *self = Self::After(top, tally);
         }
     }
@@ -181,7 +192,7 @@ impl Half {
     /// The updated half, whether or not that was done before.
     fn into_after<H: Hasher>(self, hasher: &H, changes: &[(&[u8], Change<'_>)]) -> (Top, Tally) {
         match self {
-            Self::Before(top) => update(hasher, top, changes),
+            Self::Before(top, undo) => update(hasher, top, changes, undo),
             Self::After(top, tally) => (top, tally),
         }
     }

@@ -17,6 +17,7 @@ use super::{
     fragment::Fragment,
     page::{Item, Page, Slot},
     subtree::Subtree,
+    undo::Undo,
 };
 use crate::{Hash, Hasher};
 pub(crate) use halves::{assemble, join, split};
@@ -43,16 +44,19 @@ pub(crate) type Top = (Option<Arc<Page>>, Hash);
 
 /// Applies `changes`, which are in key order, to a tree.
 ///
-/// Pages that only this tree holds are changed where they are; shared ones are copied first.
+/// Pages that only this tree holds are changed where they are; shared ones are copied first. What
+/// takes it back is added to `undo`, if there is one.
 pub(crate) fn update<H: Hasher>(
     hasher: &H,
     (top, root): Top,
     changes: &[(&[u8], Change<'_>)],
+    undo: Option<&mut Undo>,
 ) -> (Top, Tally) {
     let Some(last) = changes.len().checked_sub(1) else {
         return ((top, root), Tally::default());
     };
     let mut update = Update::new(hasher, changes, &[]);
+    update.undo = undo.as_ref().map(|_| Undo::default());
     let outcome = match top {
         Some(page) => {
             update.open(unique(page), Some(root), None, Some((0, last)));
@@ -63,6 +67,9 @@ pub(crate) fn update<H: Hasher>(
         None => update.lay_fresh(),
     };
     update.hash_all();
+    if let Some((undo, noted)) = undo.zip(update.undo.take()) {
+        undo.append(noted);
+    }
     (update.take(&outcome), update.tally)
 }
 
@@ -85,6 +92,8 @@ struct Update<'b, H> {
     spare: Vec<UniqueArc<Page>>,
     /// What the stubs of a tree under assembly stand for.
     subtrees: &'b [Subtree],
+    /// What was there before, if somebody asks for that.
+    undo: Option<Undo>,
 }
 
 /// A page that an update works on, with its place in the tree.
@@ -167,6 +176,7 @@ impl<'b, H: Hasher> Update<'b, H> {
             tally: Tally::default(),
             spare: Vec::new(),
             subtrees,
+            undo: None,
         }
     }
 
@@ -283,6 +293,9 @@ impl<'b, H: Hasher> Update<'b, H> {
                     let hash = self.leaf_hash(change);
                     let slot = self.note(at, item);
                     let open = &mut self.open[at];
+                    if let Some(undo) = &mut self.undo {
+                        undo.note(key, open.page().value(item));
+                    }
                     open.page_mut().set_value(item, value);
                     match slot {
                         Some(slot) => open.page_mut().set_child(slot, hash),
@@ -291,6 +304,9 @@ impl<'b, H: Hasher> Update<'b, H> {
                 }
                 (None, None) => {
                     self.tally.removed += 1;
+                    if let Some(undo) = &mut self.undo {
+                        undo.note(key, self.open[at].page().value(item));
+                    }
                     self.open[at].edits.push(Edit {
                         item,
                         what: What::Remove,
@@ -321,6 +337,9 @@ impl<'b, H: Hasher> Update<'b, H> {
             at = above.page as usize;
         }
         self.tally.added += 1;
+        if let Some(undo) = &mut self.undo {
+            undo.note(self.changes[change].0, None);
+        }
         let item = self.open[at].page().insertion(self.changes[change].0, bit);
         self.open[at].edits.push(Edit {
             item,

@@ -96,6 +96,11 @@ impl<H: Hasher> Update<'_, H> {
             .filter(|&change| self.changes[change].1.is_some())
             .collect();
         self.tally.added += changes.len() as u64;
+        if let Some(undo) = &mut self.undo {
+            for &change in &changes {
+                undo.note(self.changes[change].0, None);
+            }
+        }
         let key = |leaf: usize| self.changes[changes[leaf]].0;
         let runs = runs(changes.len(), |leaf| {
             Bit::between(key(leaf), key(leaf + 1)).unwrap_or(Bit::END)
