@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::{
-    cache, docs, fuzz, judges, layering, no_std, process, repo::Repo, rocksdb, test, tools,
+    cache, campaigns, docs, fuzz, judges, layering, no_std, process, repo::Repo, rocksdb, test,
+    tools,
 };
 
 /// How long each fuzz target runs when `XTASK_FUZZ_SECONDS` does not say.
@@ -28,6 +29,7 @@ const STEPS: &[Step] = &[
     ("layering", |repo| passed(layering::run(repo))),
     ("clippy", |repo| passed(clippy(repo))),
     ("test", |repo| passed(test::run(repo))),
+    ("campaigns", |repo| passed(campaigns::run(repo, &[], 1))),
     ("rocksdb", with_rocksdb),
     ("judges", with_judges),
     ("rivals", |repo| passed(rivals(repo))),

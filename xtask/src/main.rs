@@ -2,6 +2,7 @@
 
 mod bench;
 mod cache;
+mod campaigns;
 mod ci;
 mod docs;
 mod fuzz;
@@ -45,6 +46,8 @@ One check of `ci` each:
     rocksdb              reality-db's other engine, with the system's library
     judges               truth-vault's formats against programs in JavaScript and Python
     docs                 rustdoc without a warning, every link in a *.md leads somewhere
+    campaigns [PACKAGE]  processes killed, bytes changed, disks filled, hundreds of times
+          --times N      N times as often as CI does it
     fuzz [TARGET...]     all fuzz targets, or those named; cargo-fuzz is installed if need be
           --seconds N    how long for each (default 60)
 
@@ -82,10 +85,11 @@ fn run() -> Result<()> {
         match (command.as_str(), arg) {
             (_, Arg::Short('h') | Arg::Long("help")) => options.help = true,
             ("fuzz", Arg::Long("seconds")) => options.seconds = Some(args.value()?.parse()?),
+            ("campaigns", Arg::Long("times")) => options.times = Some(args.value()?.parse()?),
             ("bench", Arg::Long(option @ ("json" | "quick" | "full" | "alone"))) => {
                 options.flags.push(format!("--{option}"));
             }
-            ("fuzz" | "bench" | "mutants", Arg::Value(name)) => {
+            ("fuzz" | "bench" | "mutants" | "campaigns", Arg::Value(name)) => {
                 options.names.push(name.to_string_lossy().into_owned());
             }
             (_, other) => return Err(other.unexpected().into()),
@@ -113,6 +117,7 @@ fn run() -> Result<()> {
             judges::run(&repo, &folder)?;
         }
         "docs" => docs::run(&repo)?,
+        "campaigns" => campaigns::run(&repo, &options.names, options.times.unwrap_or(1))?,
         "fuzz" => fuzz::run(&repo, &options.names, options.seconds.unwrap_or(60))?,
         "mutants" => mutants::run(&repo, &options.names)?,
         _ => bail!("no command `{command}`: see `cargo xtask --help`"),
@@ -125,6 +130,7 @@ fn run() -> Result<()> {
 struct Options {
     help: bool,
     seconds: Option<u64>,
+    times: Option<u32>,
     /// Of `bench`, which hands them on.
     flags: Vec<String>,
     names: Vec<String>,

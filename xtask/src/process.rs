@@ -1,5 +1,6 @@
 //! Running other programs, and saying so.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -12,6 +13,25 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         .with_context(|| format!("cannot start `{}`", shown(command)))?;
     if !status.success() {
         bail!("`{}`: {status}", shown(command));
+    }
+    Ok(())
+}
+
+/// Runs `command` like [`run`], and shows of its standard output the lines that `shown` picks.
+pub(crate) fn run_showing(command: &mut Command, shown: impl Fn(&str) -> bool) -> Result<()> {
+    eprintln!("$ {}", self::shown(command));
+    let mut child = (command.stdout(Stdio::piped()).spawn())
+        .with_context(|| format!("cannot start `{}`", self::shown(command)))?;
+    let output = child.stdout.take().context("no output")?;
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        if shown(&line) {
+            eprintln!("{line}");
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("`{}`: {status}", self::shown(command));
     }
     Ok(())
 }
