@@ -3,7 +3,7 @@
 mod file;
 mod run;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::Address;
 use crate::segment::{Header, Kind};
@@ -45,6 +45,8 @@ pub(crate) struct Index {
     len: u64,
     /// Manifests that came or went since somebody looked, if somebody does.
     moved: Option<Vec<Address>>,
+    /// Blobs that came or went since the set of addresses was made, once there is one.
+    unset: Option<BTreeSet<Address>>,
 }
 
 impl Index {
@@ -56,6 +58,7 @@ impl Index {
             tail: HashMap::new(),
             len,
             moved: None,
+            unset: None,
         }
     }
 
@@ -84,7 +87,15 @@ impl Index {
         }
     }
 
+    /// The blobs that came or went since the last time; none the first time, when all are to be taken.
+    pub(crate) fn take_unset(&mut self) -> Option<BTreeSet<Address>> {
+        self.unset.replace(BTreeSet::new())
+    }
+
     fn note(&mut self, address: &Address, place: Place) {
+        if let Some(unset) = &mut self.unset {
+            unset.insert(*address);
+        }
         if let Some(moved) = &mut self.moved
             && place.kind == Kind::Manifest
         {

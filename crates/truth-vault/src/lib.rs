@@ -16,6 +16,7 @@ mod legacy;
 mod options;
 mod parts;
 mod segment;
+mod set;
 mod status;
 mod time;
 mod vault;
@@ -41,6 +42,7 @@ pub use legacy::{
     LegacyKey, LegacyNote, LegacyVault, LegacyVaultError,
 };
 pub use options::{Durability, Options};
+pub use set::{MembershipError, VaultHead, verify_membership};
 pub use status::{UnknownStatus, VerificationStatus};
 pub use vault::{
     BlobStat, BundleGetError, BundleImportError, CarExportError, CarImportError, CarReport, Cut,

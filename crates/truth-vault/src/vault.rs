@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use merkle_core::{Map, Sha256};
+
 use crate::group::Group;
 use crate::index::Index;
 use crate::large::Large;
@@ -65,6 +67,9 @@ pub(crate) struct Shared {
     settling: Mutex<()>,
     report: OpenReport,
     catalogue: Mutex<Option<bundles::Catalogued>>,
+    /// The map over all addresses, as far as it was brought up to date. Made when it is first asked for:
+    /// who never asks pays nothing.
+    addresses: Mutex<Map<Sha256>>,
 }
 
 impl Vault {
@@ -120,6 +125,12 @@ impl Shared {
 
     pub(crate) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn addresses(&self) -> MutexGuard<'_, Map<Sha256>> {
+        self.addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<u32, u64>> {

@@ -175,6 +175,7 @@ impl Opening<'_> {
                 settling: Mutex::new(()),
                 report: self.report,
                 catalogue: Mutex::new(None),
+                addresses: Mutex::default(),
             }),
         })
     }
