@@ -5,6 +5,7 @@
 
 mod burst;
 mod drift;
+mod follow;
 mod novelty;
 mod offender;
 mod options;
@@ -18,6 +19,7 @@ use merkle_core::log_leaf_hash;
 
 use burst::Burst;
 use drift::Drift;
+pub use follow::FollowError;
 use novelty::Novelty;
 use offender::Offenders;
 pub use options::WatchOptions;

@@ -41,7 +41,8 @@ mod writer;
 
 pub use cursor::{Cursor, CursorError};
 pub use detect::{
-    Alert, AlertKind, AlertSink, Observation, Observed, Watch, WatchOptions, WatchStateError,
+    Alert, AlertKind, AlertSink, FollowError, Observation, Observed, Watch, WatchOptions,
+    WatchStateError,
 };
 pub use erase::{EraseError, Erased, Erasure};
 pub use error::{

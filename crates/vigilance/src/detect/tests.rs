@@ -278,3 +278,50 @@ fn more_false_alarms_are_permitted_at_once() {
     assert_eq!(options.first_seen_one_in, 100);
     assert_eq!(options.false_alarms_times(0), options);
 }
+
+#[test]
+fn alerts_are_records_with_their_evidence_and_name_nobody() {
+    use crate::record::*;
+    use crate::{Filter, Options, PageFrom, Trail};
+
+    let folder = tempfile::tempdir().unwrap();
+    let trail = Trail::open(folder.path(), &Options::new()).unwrap();
+    let attack = |nth: u64| {
+        let at = START_NS + nth * 1_000_000_000;
+        let mut it = Attack::new(
+            format!("a{nth}"),
+            "injection",
+            "code",
+            "input",
+            Severity::MAX,
+            at,
+        );
+        let salt = Salt::from_bytes([9; 32]);
+        it.subject = Some(ErasableText::new(ErasableField::Subject, "mallory", salt));
+        Record::from(it)
+    };
+    trail.append_all((0..15).map(attack).collect()).unwrap();
+    let mut watch = Watch::new(WatchOptions::new());
+    let mut told = Vec::new();
+    let mut sink = |alert: &Alert| told.push(alert.clone());
+    while watch.follow(&trail, &mut sink, 4).unwrap() > 0 {}
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((told[0].first_index, told[0].index), (0, 9));
+    let filter = Filter::events().event_kind(EventKind::Alert);
+    let page = trail.page(&filter, PageFrom::Newest, 10).unwrap();
+    let Record::Event(event) = &page.records[0].record else {
+        panic!("{page:?}")
+    };
+    assert_eq!(
+        event.ranges,
+        [IndexRange {
+            first: 0,
+            count: 10
+        }]
+    );
+    assert_eq!(event.source.as_deref(), Some("watch/repeated_offender"));
+    assert!(!format!("{told:?}{event:?}").contains("mallory"));
+    let state = watch.encode();
+    assert!(!state.windows(7).any(|it| it == b"mallory"));
+    assert_eq!(page.records.len(), 1);
+}

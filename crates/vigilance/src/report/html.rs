@@ -315,9 +315,9 @@ header{border-bottom:2px solid var(--ink);padding-bottom:1rem;margin-bottom:1.5r
 h1{font-size:1.9rem;line-height:1.2;margin:.1rem 0}h2{font-size:1rem;margin:1.8rem 0 .6rem}\
 .kind{margin:0;color:var(--dim);text-transform:uppercase;letter-spacing:.08em;font-size:.78rem}\
 .period{margin:0;color:var(--dim)}.none{color:var(--dim)}\
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));gap:.75rem;margin:0}\
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.75rem;margin:0}\
 .tile{background:var(--card);border-radius:.5rem;padding:.8rem 1rem}\
-.tile dd{margin:0;font-size:1.5rem;font-weight:600;font-variant-numeric:tabular-nums}\
+.tile dd{margin:0;font-size:1.5rem;white-space:nowrap;font-weight:600;font-variant-numeric:tabular-nums}\
 .tile dt{color:var(--dim);font-size:.82rem}.good dd{color:var(--good)}.bad dd{color:var(--bad)}\
 .tile{display:flex;flex-direction:column}\
 svg{width:100%;height:8rem;display:block;border-bottom:1px solid var(--line)}rect{fill:var(--accent)}\
