@@ -35,6 +35,15 @@ pub(crate) fn writer(path: &Path, cache_bytes: u64) -> rusqlite::Result<Connecti
     Ok(conn)
 }
 
+/// Opens the connection that brings the write-ahead log in.
+pub(crate) fn checkpointer(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.pragma_update(None, "synchronous", "NORMAL")?;
+    conn.pragma_update(None, "wal_autocheckpoint", 0)?;
+    Ok(conn)
+}
+
 /// Opens a connection that only reads.
 pub(crate) fn reader(path: &Path, cache_bytes: u64) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -311,4 +311,6 @@ pub enum CheckpointError {
 pub(crate) struct Known {
     pub(crate) size: u64,
     pub(crate) root: Hash,
+    /// Whether it was closed then, so that nothing came after.
+    pub(crate) is_closed: bool,
 }

@@ -37,6 +37,14 @@ pub enum Damage {
         /// What says so.
         by: Witness,
     },
+    /// Records were added after the trail was closed, and not by us.
+    #[error("the log was closed with {marked} records, and has {found}")]
+    Unmarked {
+        /// The size that it was closed with.
+        marked: u64,
+        /// The size that it has.
+        found: u64,
+    },
     /// The log has another root than was marked outside the database: it was rewritten.
     #[error("at size {size} the log had root {marked} ({by}), and has {found}")]
     OtherRoot {

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod background;
+mod backup;
 mod civil;
 mod connection;
 mod content;
@@ -26,19 +28,23 @@ mod read;
 mod record;
 mod recovery;
 mod report;
+mod retention;
 mod rollup;
 mod schema;
 mod search;
+mod segment;
 mod shared;
 mod sketch;
 mod stats;
 mod subscribe;
+mod tile_export;
 mod tiles;
 mod trail;
 mod uvarint;
 mod verify;
 mod writer;
 
+pub use backup::{BackupError, BackupProgress};
 pub use cursor::{Cursor, CursorError};
 pub use detect::{
     Alert, AlertKind, AlertSink, FollowError, Observation, Observed, Watch, WatchOptions,
@@ -69,6 +75,7 @@ pub use report::{
     Completeness, Coverage, Document, REPORT_RECORDS_MAX, Report, ReportError, ReportKind,
     ReportProofError, ReportRequest, VerifiedReport, verify_report,
 };
+pub use retention::{RetentionError, Sealed};
 pub use rollup::{
     AttackCell, Breakdown, EventCell, ExecutionCell, Family, IntentCounts, MetricCell,
     MetricCounts, Period,
@@ -77,6 +84,7 @@ pub use search::{TextQuery, TextQueryError};
 pub use sketch::Sketch;
 pub use stats::{AttackStats, ExecutionStats, SeriesPoint};
 pub use subscribe::Subscription;
+pub use tile_export::TileExportError;
 pub use trail::{Ticket, Trail};
 pub use verify::{ContinuityBreak, DAMAGES_MAX, Depth, VerifyProgress, VerifyReport};
 pub use writer::Appended;

@@ -8,6 +8,7 @@ use std::thread;
 use merkle_core::{EMPTY_LOG_ROOT, Hash, RootPlan, SignedNote, TreeHead, TreeSize, log_leaf_hash};
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::background::Background;
 use crate::connection::{self, DATABASE, Gate};
 use crate::content::Contents;
 use crate::edge::{Edge, LEVEL_MAX};
@@ -19,6 +20,7 @@ use crate::options::{Expected, Options};
 use crate::outside::{self, Outside};
 use crate::projection;
 use crate::schema;
+use crate::segment;
 use crate::shared::Shared;
 use crate::tiles::tile_id;
 use crate::trail::{Handle, Trail};
@@ -54,21 +56,31 @@ impl Trail {
         let path = path.as_ref();
         let expected = expected(options)?;
         let outside_folder = options.outside.clone().unwrap_or_else(|| path.to_owned());
-        if !path.join(DATABASE).exists() && !options.create {
+        let mut outside = Outside::new(&outside_folder, &options.origin, options.keys());
+        if !path.join(DATABASE).exists() && !options.create && !outside.read()?.any {
             let path = path.to_owned();
             return Err(OpenError::NotFound { path });
         }
         fs::create_dir_all(path)?;
         fs::create_dir_all(&outside_folder)?;
         let lock = FolderLock::take(path)?;
-        let mut outside = Outside::new(&outside_folder, &options.origin, options.keys());
         let marks = outside.read()?;
         let created = !path.join(DATABASE).exists();
-        if created && marks.any && !options.catch_up {
-            let marked = marks.known.iter().map(|(_, it)| it.size).max().unwrap_or(0);
+        let marked = marks.known.iter().map(|(_, it)| it.size).max().unwrap_or(0);
+        if created
+            && (marked > 0 || !marks.damage.is_empty() || !options.create)
+            && !options.catch_up
+        {
             let damage = Damage::DatabaseLost { marked };
             let _ = outside.incident(&damage.to_string());
             return Err(OpenError::Damaged(Box::new(damage)));
+        }
+        if created && !marks.any {
+            // Before anything is there to be lost, so that a mark that is missing later was removed.
+            let text = outside::text_of(&options.origin, TreeHead::EMPTY, options.signer.as_ref());
+            outside.mark(&text.map_err(|_| OpenError::BadOrigin)?)?;
+            outside.sync()?;
+            File::open(path)?.sync_all()?;
         }
         let opened = database(path, options, created);
         let (mut conn, gate) = opened.map_err(|error| unreadable(&path.join(DATABASE), error))?;
@@ -76,12 +88,7 @@ impl Trail {
             created,
             ..OpenReport::default()
         };
-        if created && !marks.any {
-            let text = outside::text_of(&options.origin, TreeHead::EMPTY, options.signer.as_ref());
-            outside.mark(&text.map_err(|_| OpenError::BadOrigin)?)?;
-            outside.sync()?;
-            File::open(path)?.sync_all()?;
-        } else {
+        if !created {
             report.damage.extend(schema::check(&conn)?);
             report.damage.extend(marks.damage);
             if !marks.known.iter().any(|(by, _)| *by == Witness::Mark)
@@ -123,6 +130,10 @@ impl Trail {
         let mut contents = Contents::load(&conn)?;
         let mut projections = projection::all();
         if report.damage.is_empty() {
+            // From here on records may come: the mark does not say any more that it was closed.
+            let head = shared.edge().head();
+            let text = outside::text_of(&options.origin, head, options.signer.as_ref());
+            outside.mark(&text.map_err(|_| OpenError::BadOrigin)?)?;
             conn.execute_batch("BEGIN IMMEDIATE")?;
             report.swept = contents.sweep(&conn)?;
             conn.execute_batch("COMMIT")?;
@@ -144,6 +155,7 @@ impl Trail {
         let checkpointed = (known.iter())
             .find(|(by, _)| *by == Witness::Checkpoint)
             .map_or(0, |(_, it)| it.size);
+        let background = Background::start(shared.database())?;
         let writer = Writer::new(Start {
             conn,
             shared: Arc::clone(&shared),
@@ -155,6 +167,7 @@ impl Trail {
             gate,
             checkpointed,
             known: expected.map(|it| (Witness::Caller, it)),
+            background,
         });
         let thread = thread::Builder::new().name("vigilance".to_owned());
         let thread = thread.spawn(move || writer.run())?;
@@ -180,6 +193,7 @@ fn expected(options: &Options) -> Result<Option<Known>, OpenError> {
         Some(Expected::Head(head)) => Ok(Some(Known {
             size: head.size.get(),
             root: head.root,
+            is_closed: false,
         })),
         Some(Expected::Note(note)) => {
             let text = SignedNote::to_string(note);
@@ -241,11 +255,7 @@ fn edge(conn: &Connection) -> Result<(Edge, Hash, Vec<Damage>), OpenError> {
         |row| row.get(0),
     )?;
     let size = u64::try_from(size).unwrap_or(0);
-    let pruned: i64 =
-        conn.query_row("SELECT value FROM meta WHERE name = 'pruned'", [], |row| {
-            row.get(0)
-        })?;
-    let size = size.max(u64::try_from(pruned).unwrap_or(0));
+    let size = size.max(segment::pruned(conn)?);
     let mut partial = vec![leaves(conn, size & !0xff, size, &mut damage)?];
     for level in 1..=LEVEL_MAX {
         let nodes = size >> (8 * u32::from(level));
@@ -339,6 +349,10 @@ pub(crate) fn against(
     if known.size > found {
         let marked = known.size;
         return Ok(Some(Damage::TailLost { marked, found, by }));
+    }
+    if known.is_closed && known.size < found {
+        let marked = known.size;
+        return Ok(Some(Damage::Unmarked { marked, found }));
     }
     let plan = RootPlan::new(TreeSize::new(known.size));
     match shared.nodes(|nodes| plan.resolve(|id| nodes.node(id))) {

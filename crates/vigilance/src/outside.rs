@@ -22,8 +22,9 @@ pub(crate) struct Outside {
     origin: String,
     keys: Vec<VerifierKey>,
     mark: Option<File>,
-    /// The slot that is written next.
+    /// The slot that is written next, and the number of the mark.
     slot: u64,
+    number: u64,
     checkpoints: Option<File>,
 }
 
@@ -56,6 +57,7 @@ impl Outside {
             keys,
             mark: None,
             slot: 0,
+            number: 0,
             checkpoints: None,
         }
     }
@@ -79,25 +81,27 @@ impl Outside {
     }
 
     fn read_mark(&mut self, bytes: &[u8], found: &mut Found) {
-        let mut newest: Option<(u64, Known)> = None;
+        let mut newest: Option<(u64, u64, Known)> = None;
         let mut why = None;
         for slot in 0..SLOTS {
             let begin = usize::try_from(slot).unwrap_or(0) * SLOT_BYTES;
             let end = bytes.len().min(begin + SLOT_BYTES);
-            let Some(content) = bytes.get(begin..end).and_then(slot_text) else {
+            let Some((number, text)) = bytes.get(begin..end).and_then(slot_text) else {
                 continue;
             };
-            match self.check(content) {
-                Ok(known) if newest.is_none_or(|(_, it)| it.size <= known.size) => {
-                    newest = Some((slot, known));
-                }
+            let is_newer = |known: &Known| {
+                newest.is_none_or(|(_, than, it)| (it.size, than) < (known.size, number))
+            };
+            match self.check(text) {
+                Ok(known) if is_newer(&known) => newest = Some((slot, number, known)),
                 Ok(_) => {}
                 Err(fault) => why = Some(fault),
             }
         }
         match newest {
-            Some((slot, known)) => {
+            Some((slot, number, known)) => {
                 self.slot = (slot + 1) % SLOTS;
+                self.number = number + 1;
                 found.known.push((Witness::Mark, known));
             }
             None => {
@@ -162,6 +166,7 @@ impl Outside {
         };
         let mut slot = Vec::with_capacity(SLOT_BYTES);
         slot.extend_from_slice(MAGIC);
+        slot.extend(self.number.to_be_bytes());
         let len = u16::try_from(text.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
         slot.extend(len.to_be_bytes());
         slot.extend_from_slice(text.as_bytes());
@@ -173,6 +178,7 @@ impl Outside {
         slot.resize(SLOT_BYTES, 0);
         file.write_all_at(&slot, self.slot * SLOT_BYTES as u64)?;
         self.slot = (self.slot + 1) % SLOTS;
+        self.number += 1;
         Ok(())
     }
 
@@ -223,6 +229,21 @@ pub(crate) fn text_of(
     key: Option<&SignerKey>,
 ) -> Result<String, NoteError> {
     let checkpoint = Checkpoint::new(origin, head).map_err(|_| NoteError::BadText)?;
+    signed(&checkpoint, key)
+}
+
+/// The text of a mark that says that nothing comes after it: the trail was closed.
+pub(crate) fn closing_text(
+    origin: &str,
+    head: TreeHead,
+    key: Option<&SignerKey>,
+) -> Result<String, NoteError> {
+    let checkpoint = Checkpoint::new(origin, head).map_err(|_| NoteError::BadText)?;
+    let checkpoint = checkpoint.with_extension(CLOSED);
+    signed(&checkpoint.map_err(|_| NoteError::BadText)?, key)
+}
+
+fn signed(checkpoint: &Checkpoint, key: Option<&SignerKey>) -> Result<String, NoteError> {
     let text = checkpoint.to_string();
     match key {
         Some(key) => SignedNote::sign(&text, key).map(|note| note.to_string()),
@@ -253,21 +274,24 @@ pub(crate) fn known(text: &str, origin: &str, keys: &[VerifierKey]) -> Result<Kn
     Ok(Known {
         size: head.size.get(),
         root: head.root,
+        is_closed: checkpoint.extensions().iter().any(|line| line == CLOSED),
     })
 }
 
-/// The text in a slot of the mark, if the slot is whole.
-fn slot_text(slot: &[u8]) -> Option<&str> {
+/// The number and the text in a slot of the mark, if the slot is whole.
+fn slot_text(slot: &[u8]) -> Option<(u64, &str)> {
     let (magic, rest) = slot.split_first_chunk::<8>()?;
+    let (number, rest) = rest.split_first_chunk::<8>()?;
     let (len, rest) = rest.split_first_chunk::<2>()?;
     let len = usize::from(u16::from_be_bytes(*len));
     let (text, rest) = rest.split_at_checked(len)?;
     let digest: &[u8; 32] = rest.first_chunk()?;
-    let computed = Sha256.value(&slot[..10 + len]);
+    let computed = Sha256.value(&slot[..18 + len]);
     if magic != MAGIC || computed != Hash::from_bytes(*digest) {
         return None;
     }
-    std::str::from_utf8(text).ok()
+    let text = std::str::from_utf8(text).ok()?;
+    Some((u64::from_be_bytes(*number), text))
 }
 
 /// The whole notes in the file of checkpoints, each after its length.
@@ -323,6 +347,9 @@ pub(crate) const CHECKPOINTS: &str = "checkpoints";
 
 /// Name of the file with what went wrong.
 const INCIDENTS: &str = "incidents";
+
+/// The extension line of a mark that says that the trail was closed.
+const CLOSED: &str = "closed";
 
 const MAGIC: &[u8; 8] = b"vigmark1";
 const SLOTS: u64 = 2;

@@ -4,12 +4,13 @@ use merkle_core::{
     ConsistencyPlan, ConsistencyProof, Hash, InclusionPlan, InclusionProof, LeafIndex, NodeId,
     RootPlan, TreeSize, log_leaf_hash,
 };
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::OptionalExtension;
 
 use crate::content;
 use crate::error::ReadError;
 use crate::health::Damage;
 use crate::record::{ErasableField, Record, RecordKind};
+use crate::segment;
 use crate::tiles::Nodes;
 use crate::trail::Trail;
 use crate::writer::plan::newest_by_id;
@@ -163,7 +164,7 @@ pub(crate) fn record(nodes: &Nodes<'_>, index: u64) -> Result<StoredRecord, Read
     if index >= size {
         return Err(ReadError::OutOfRange { asked: index, size });
     }
-    let canonical = canonical(nodes.conn, index)?.ok_or(Damage::Missing { index })?;
+    let canonical = canonical(nodes, index)?.ok_or(Damage::Missing { index })?;
     let leaf = NodeId::new(0, index).ok_or(Damage::Missing { index })?;
     if nodes.node(leaf)? != log_leaf_hash(&canonical) {
         return Err(Damage::Record { index }.into());
@@ -179,11 +180,19 @@ pub(crate) fn record(nodes: &Nodes<'_>, index: u64) -> Result<StoredRecord, Read
     })
 }
 
-fn canonical(conn: &Connection, index: u64) -> rusqlite::Result<Option<Vec<u8>>> {
-    let mut select = conn.prepare_cached("SELECT canonical FROM records WHERE idx = ?")?;
-    select
-        .query_row([index.cast_signed()], |row| row.get(0))
-        .optional()
+/// The bytes of a record, from the database or from the segment that it was moved into.
+fn canonical(nodes: &Nodes<'_>, index: u64) -> Result<Option<Vec<u8>>, ReadError> {
+    let mut select = nodes
+        .conn
+        .prepare_cached("SELECT canonical FROM records WHERE idx = ?")?;
+    let stored = select.query_row([index.cast_signed()], |row| row.get(0));
+    if let Some(stored) = stored.optional()? {
+        return Ok(Some(stored));
+    }
+    match segment::of(nodes.conn, index)? {
+        Some(it) => Ok(Some(segment::read(nodes.folder, it, index)?.canonical)),
+        None => Ok(None),
+    }
 }
 
 fn check_size(nodes: &Nodes<'_>, asked: u64) -> Result<(), ReadError> {

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use merkle_core::log_leaf_hash;
-use rusqlite::Connection;
+use rusqlite::OptionalExtension;
 
 use crate::content;
 use crate::edge::Edge;
@@ -13,6 +13,7 @@ use crate::open::against;
 use crate::projection::Entry;
 use crate::record::Record;
 use crate::schema;
+use crate::segment;
 use crate::tiles;
 use crate::trail::Trail;
 use crate::verify::{Depth, VerifyProgress, VerifyReport};
@@ -71,18 +72,25 @@ impl Writer {
             projection.clear(&self.conn)?;
         }
         self.conn.execute("DELETE FROM tiles WHERE id >= 0", [])?;
-        let size = self.edge.size();
+        let (size, pruned) = (self.edge.size(), segment::pruned(&self.conn)?);
         let (mut edge, mut first) = (Edge::default(), 0);
         while first < size {
             let end = size.min(first + BATCH);
-            let records = read(&self.conn, first, end, &mut edge)?;
+            let records = self.read_again(first, end, &mut edge)?;
             let entries: Vec<Entry<'_>> = (records.iter())
                 .map(|(index, record)| Entry {
                     index: *index,
                     record,
                 })
                 .collect();
-            for projection in &mut self.projections {
+            // The tables of records have only what was not moved out; statistics count everything.
+            let kept = entries.iter().position(|entry| entry.index >= pruned);
+            let (typed, others) = self.projections.split_at_mut(1);
+            for projection in typed {
+                let kept = kept.map_or(&[][..], |at| &entries[at..]);
+                projection.apply(&self.conn, kept)?;
+            }
+            for projection in others {
                 projection.apply(&self.conn, &entries)?;
             }
             first = end;
@@ -115,33 +123,45 @@ impl Writer {
     }
 }
 
-/// Records as they lie there, their leaves added to the edge, and the tiles that fill written.
-fn read(
-    conn: &Connection,
-    first: u64,
-    end: u64,
-    edge: &mut Edge,
-) -> Result<Vec<(u64, Record)>, StorageError> {
-    let mut select = conn
-        .prepare_cached("SELECT canonical FROM records WHERE idx >= ? AND idx < ? ORDER BY idx")?;
-    let mut rows = select.query([first.cast_signed(), end.cast_signed()])?;
-    let (mut records, mut index) = (Vec::new(), first);
-    while let Some(row) = rows.next()? {
-        let canonical = row.get_ref(0)?.as_blob().unwrap_or_default();
-        let mut full = Vec::new();
-        edge.push(&log_leaf_hash(canonical), |tile| full.push(tile))
-            .map_err(|_| StorageError::other("the log is full"))?;
-        for tile in full {
-            tiles::insert(conn, &tile)?;
+impl Writer {
+    /// Records as they lie there, their leaves added to the edge, and the tiles that fill written.
+    fn read_again(
+        &self,
+        first: u64,
+        end: u64,
+        edge: &mut Edge,
+    ) -> Result<Vec<(u64, Record)>, StorageError> {
+        let mut select = self
+            .conn
+            .prepare_cached("SELECT canonical FROM records WHERE idx = ?")?;
+        let mut records = Vec::new();
+        for index in first..end {
+            let stored = select.query_row([index.cast_signed()], |row| row.get::<_, Vec<u8>>(0));
+            let canonical = match stored.optional()? {
+                Some(stored) => stored,
+                None => match segment::of(&self.conn, index)? {
+                    Some(it) => {
+                        segment::read(self.shared.folder(), it, index)
+                            .map_err(|_| StorageError::other("a segment cannot be read"))?
+                            .canonical
+                    }
+                    None => Vec::new(),
+                },
+            };
+            let mut full = Vec::new();
+            edge.push(&log_leaf_hash(&canonical), |tile| full.push(tile))
+                .map_err(|_| StorageError::other("the log is full"))?;
+            for tile in full {
+                tiles::insert(&self.conn, &tile)?;
+            }
+            // What is not a record any more has no rows; the check says so.
+            if let Ok(mut record) = Record::decode(&canonical) {
+                content::fill(&self.conn, index, &mut record)?;
+                records.push((index, record));
+            }
         }
-        // What is not a record any more has no rows; the check says so.
-        if let Ok(mut record) = Record::decode(canonical) {
-            content::fill(conn, index, &mut record)?;
-            records.push((index, record));
-        }
-        index += 1;
+        Ok(records)
     }
-    Ok(records)
 }
 
 /// Records that are read and written at a time.

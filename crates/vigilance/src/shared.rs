@@ -167,6 +167,7 @@ impl Shared {
         self.read(|conn| {
             read(&Nodes {
                 conn,
+                folder: &self.folder,
                 cache: &self.tiles,
                 edge: &edge,
             })

@@ -59,6 +59,8 @@ impl Generations {
 /// Reads nodes of the log of `edge`'s size.
 pub(crate) struct Nodes<'a> {
     pub(crate) conn: &'a Connection,
+    /// The folder of the trail.
+    pub(crate) folder: &'a std::path::Path,
     pub(crate) cache: &'a TileCache,
     pub(crate) edge: &'a Edge,
 }

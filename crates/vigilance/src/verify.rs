@@ -163,7 +163,7 @@ fn snapshots(shared: &crate::shared::Shared) -> Result<(Connection, Vec<Worker>)
         conn.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
         Ok(conn)
     };
-    let workers = (0..WORKERS).map(|_| open().map(Worker::new));
+    let workers = (0..WORKERS).map(|_| open().map(|conn| Worker::new(conn, shared.folder())));
     Ok((open()?, workers.collect::<rusqlite::Result<_>>()?))
 }
 
@@ -174,8 +174,8 @@ fn in_chunks(
     found: &mut Found,
     progress: &mut impl FnMut(VerifyProgress) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>, ReadError> {
-    let (begin, size) = (check.begin(), check.size());
-    let (next, stop) = (AtomicU64::new(begin), AtomicBool::new(false));
+    let size = check.size();
+    let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
         let (say, hear) = mpsc::sync_channel(2 * WORKERS);
         for mut worker in workers {
@@ -192,7 +192,7 @@ fn in_chunks(
         }
         drop(say);
         let mut waiting: BTreeMap<u64, Result<Chunk, StorageError>> = BTreeMap::new();
-        let mut at = begin;
+        let mut at = 0;
         let take = || -> Result<ControlFlow<()>, ReadError> {
             for (first, chunk) in hear {
                 waiting.insert(first, chunk);

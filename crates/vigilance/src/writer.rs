@@ -13,6 +13,7 @@ use std::sync::{Arc, mpsc};
 use merkle_core::{Hash, SignerKey};
 use rusqlite::Connection;
 
+use crate::background::{self, Background};
 use crate::connection::Gate;
 use crate::content::Contents;
 use crate::edge::Edge;
@@ -117,6 +118,7 @@ pub(crate) struct Writer {
     pub(crate) options: Options,
     pub(crate) gate: Gate,
     pub(crate) wal: Wal,
+    background: Background,
     /// How many records are durable.
     pub(crate) durable: u64,
     /// The size of the newest checkpoint.
@@ -147,6 +149,7 @@ pub(crate) struct Start {
     pub(crate) gate: Gate,
     pub(crate) checkpointed: u64,
     pub(crate) known: Option<(Witness, Known)>,
+    pub(crate) background: Background,
 }
 
 impl Writer {
@@ -167,6 +170,7 @@ impl Writer {
             gate: start.gate,
             checkpointed: start.checkpointed,
             known: start.known,
+            background: start.background,
             dropped: None,
             is_stopped: false,
         }
@@ -176,7 +180,12 @@ impl Writer {
     pub(crate) fn run(mut self) {
         while let Some(jobs) = self.shared.queue().take(self.options.group_records) {
             self.group(jobs);
-            if WAL_PAGES.get() > self.options.wal_bytes / 4096 {
+            let (pages, most) = (WAL_PAGES.get(), self.options.wal_bytes / 4096);
+            if pages > most {
+                self.background.ask();
+            }
+            // The rest that the other thread left; or all, if it does not get through.
+            if self.background.take_done() || pages > 8 * most {
                 self.bring_in();
             }
         }
@@ -258,26 +267,24 @@ impl Writer {
     /// Brings the write-ahead log into the database, so that it starts again from its beginning.
     fn bring_in(&mut self) {
         // A reader may be in the way: then it is the turn of a later group.
-        let done = self
-            .conn
-            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
-                Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
-            });
-        if let Ok((log, done)) = done
-            && log == done
-        {
+        if background::pass(&self.conn).unwrap_or(false) {
             WAL_PAGES.set(0);
         }
     }
 
-    /// Leaves everything durable, marked and checkpointed.
+    /// Leaves everything durable, checkpointed, and marked as closed.
     fn close(&mut self) {
-        if self.refusal().is_some() {
+        if self.refusal().is_some() || self.make_durable().is_err() {
             return;
         }
-        // The trail was not told of what is written here: whatever fails was not promised.
-        if self.make_durable().is_ok() && self.checkpointed < self.durable {
+        // Nobody was promised what is written here: where it fails, the marks before it hold.
+        if self.checkpointed < self.durable {
             let _ = self.keep_checkpoint(None);
+        }
+        let key = self.options.signer.as_ref();
+        let text = outside::closing_text(&self.options.origin, self.edge.head(), key);
+        if let Ok(text) = text {
+            let _ = self.outside.mark(&text);
         }
         let _ = self.outside.sync();
     }

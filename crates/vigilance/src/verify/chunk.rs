@@ -1,15 +1,18 @@
 //! A piece of the log, read and hashed by one worker.
 
+use std::path::{Path, PathBuf};
+
 use merkle_core::{EMPTY_LOG_ROOT, Hash, Hasher, Sha256, log_inner_hash};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::content::{self, reference};
 use crate::edge::{TILE_WIDTH, perfect_root};
-use crate::error::{StorageError, StorageErrorKind};
+use crate::error::{ReadError, StorageError, StorageErrorKind};
 use crate::health::{Damage, TileFault};
 use crate::projection::typed::Typed;
 use crate::projection::{Entry, Projection, Verifier};
 use crate::record::{ErasableContent, ErasableField, Record, Salt};
+use crate::segment::{self, StoredBytes};
 use crate::tiles::{decode_hashes, tile_id};
 
 /// Records of a chunk: whole tiles.
@@ -38,19 +41,15 @@ pub(super) struct Chunk {
 /// Reads and hashes pieces of the log.
 pub(super) struct Worker {
     conn: Connection,
+    folder: PathBuf,
     typed: Box<dyn Verifier>,
 }
 
-/// A stored record.
-struct Row {
-    canonical: Vec<u8>,
-    link: Option<Hash>,
-}
-
 impl Worker {
-    pub(super) fn new(conn: Connection) -> Self {
+    pub(super) fn new(conn: Connection, folder: &Path) -> Self {
         Self {
             conn,
+            folder: folder.to_owned(),
             typed: Typed.verifier(),
         }
     }
@@ -65,7 +64,9 @@ impl Worker {
         let rows = self.rows(&mut chunk, end)?;
         self.leaves(&mut chunk, &rows)?;
         self.contents(&mut chunk)?;
+        let pruned = segment::pruned(&self.conn)?;
         let entries: Vec<Entry<'_>> = (chunk.records.iter())
+            .filter(|(index, _)| *index >= pruned)
             .map(|(index, record)| Entry {
                 index: *index,
                 record,
@@ -83,8 +84,8 @@ impl Worker {
     }
 
     /// The stored records, a gap where one is missing or cannot be read.
-    fn rows(&self, chunk: &mut Chunk, end: u64) -> Result<Vec<Option<Row>>, StorageError> {
-        let mut rows: Vec<Option<Row>> = Vec::new();
+    fn rows(&self, chunk: &mut Chunk, end: u64) -> Result<Vec<Option<StoredBytes>>, StorageError> {
+        let mut rows: Vec<Option<StoredBytes>> = Vec::new();
         rows.resize_with(usize::try_from(chunk.count).unwrap_or(0), || None);
         if let Err(error) = self.read_rows(chunk.first, end, &mut rows) {
             chunk
@@ -97,15 +98,39 @@ impl Worker {
                 }
             }
         }
-        for (index, row) in (chunk.first..).zip(&rows) {
-            if row.is_none() {
+        let pruned = segment::pruned(&self.conn)?;
+        for (index, row) in (chunk.first..).zip(&mut rows) {
+            if row.is_none() && index < pruned {
+                let (stored, damage) = self.sealed(index)?;
+                *row = stored;
+                chunk.damage.extend(damage);
+            } else if row.is_none() {
                 chunk.damage.push(Damage::Missing { index });
             }
         }
         Ok(rows)
     }
 
-    fn read_rows(&self, first: u64, end: u64, to: &mut [Option<Row>]) -> rusqlite::Result<()> {
+    /// A record that was moved out.
+    fn sealed(&self, index: u64) -> Result<(Option<StoredBytes>, Option<Damage>), StorageError> {
+        let Some(segment) = segment::of(&self.conn, index)? else {
+            return Ok((None, Some(Damage::Missing { index })));
+        };
+        match segment::read(&self.folder, segment, index) {
+            Ok(stored) => Ok((Some(stored), None)),
+            Err(ReadError::Damaged(damage)) => Ok((None, Some(*damage))),
+            Err(ReadError::Storage(error)) => Err(error),
+            // That the file is not there is said once, of the file.
+            Err(_) => Ok((None, None)),
+        }
+    }
+
+    fn read_rows(
+        &self,
+        first: u64,
+        end: u64,
+        to: &mut [Option<StoredBytes>],
+    ) -> rusqlite::Result<()> {
         let mut select = self.conn.prepare_cached(
             "SELECT idx, canonical, link FROM records WHERE idx >= ? AND idx < ? ORDER BY idx",
         )?;
@@ -116,7 +141,7 @@ impl Worker {
             if let Some(place) = place {
                 let bytes = row.get_ref(1)?.as_bytes().unwrap_or_default();
                 let link = row.get_ref(2)?.as_bytes().unwrap_or_default();
-                *place = Some(Row {
+                *place = Some(StoredBytes {
                     canonical: bytes.to_vec(),
                     link: link.try_into().ok().map(Hash::from_bytes),
                 });
@@ -126,7 +151,7 @@ impl Worker {
     }
 
     /// Hashes the records, and holds them against the tiles and the chain.
-    fn leaves(&self, chunk: &mut Chunk, rows: &[Option<Row>]) -> Result<(), StorageError> {
+    fn leaves(&self, chunk: &mut Chunk, rows: &[Option<StoredBytes>]) -> Result<(), StorageError> {
         let tiles = self.tiles(chunk)?;
         let leaves = hash_leaves(rows);
         let mut previous = self.link_before(chunk.first)?;
@@ -194,6 +219,10 @@ impl Worker {
             .prepare_cached("SELECT link FROM records WHERE idx = ?")?;
         let link = select.query_row([before.cast_signed()], |row| row.get::<_, Vec<u8>>(0));
         let link = match link.optional() {
+            Ok(None) => {
+                let (stored, _) = self.sealed(before)?;
+                return Ok(stored.and_then(|stored| stored.link));
+            }
             Ok(link) => link,
             Err(error) => {
                 unreadable(error, "records", before, first)?;
@@ -388,7 +417,7 @@ pub(super) fn unreadable(
 }
 
 /// The leaf hash of each record: `SHA-256(0x00 || canonical)`, many at a time.
-fn hash_leaves(rows: &[Option<Row>]) -> Vec<Hash> {
+fn hash_leaves(rows: &[Option<StoredBytes>]) -> Vec<Hash> {
     let mut messages: Vec<Vec<u8>> = Vec::with_capacity(rows.len());
     for row in rows {
         let canonical = row.as_ref().map_or(&[][..], |row| &row.canonical);

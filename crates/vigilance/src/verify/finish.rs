@@ -9,6 +9,7 @@ use crate::edge::{LEVEL_MAX, TILE_WIDTH};
 use crate::error::{Known, ReadError, StorageError};
 use crate::health::{Damage, TileFault, Witness};
 use crate::schema;
+use crate::segment;
 use crate::tiles::tile_id;
 use crate::trail::Trail;
 
@@ -38,6 +39,7 @@ pub(super) fn finish(
             by: Witness::Mark,
         }]);
     }
+    segments(trail, conn, check.pruned(), found)?;
     vouched(trail, conn, found)?;
     if depth == Depth::Pages {
         pages(conn, found)?;
@@ -53,12 +55,41 @@ fn outside_the_log(
 ) -> Result<(), StorageError> {
     let mut select =
         conn.prepare("SELECT idx FROM records WHERE idx < ? OR idx >= ? LIMIT 1000")?;
-    let bounds = [check.begin().cast_signed(), check.size().cast_signed()];
+    let bounds = [check.pruned().cast_signed(), check.size().cast_signed()];
     let rows = select.query_map(bounds, |row| row.get(0))?;
     for index in rows {
         found.add([Damage::Surplus { index: index? }]);
     }
     Ok(())
+}
+
+/// The files of what was moved out, and whether they follow one another.
+fn segments(
+    trail: &Trail,
+    conn: &Connection,
+    pruned: u64,
+    found: &mut Found,
+) -> Result<(), StorageError> {
+    let mut next = 0;
+    for it in segment::list(conn)? {
+        if it.first != next || it.past <= it.first {
+            found.add([segment_damage(it.first, it.past)]);
+        }
+        found.add(segment::check(trail.shared().folder(), it)?);
+        next = it.past;
+    }
+    if next != pruned {
+        found.add([segment_damage(next, pruned)]);
+    }
+    Ok(())
+}
+
+fn segment_damage(first: u64, past: u64) -> Damage {
+    Damage::Segment {
+        segment: segment::name(first, past),
+        why: "it does not follow the one before".to_owned(),
+        index: None,
+    }
 }
 
 /// The tiles above the lowest against those below them, and tiles that should not be there.
@@ -124,13 +155,10 @@ fn unowned(conn: &Connection, check: &InOrder<'_>, found: &mut Found) -> Result<
             found.add([orphan("contents", id)]);
         }
     }
-    let bounds = [
-        check.begin().cast_signed() << 3,
-        check.size().cast_signed() << 3,
-    ];
+    let end = check.size().cast_signed() << 3;
     let mut select =
-        conn.prepare("SELECT ref FROM record_contents WHERE ref < ? OR ref >= ? LIMIT 1000")?;
-    for at in select.query_map(bounds, |row| row.get(0))? {
+        conn.prepare("SELECT ref FROM record_contents WHERE ref < 0 OR ref >= ? LIMIT 1000")?;
+    for at in select.query_map([end], |row| row.get(0))? {
         found.add([orphan("record_contents", at?)]);
     }
     let subjects: i64 = conn.query_row("SELECT count(*) FROM subjects", [], |row| row.get(0))?;

@@ -13,6 +13,7 @@ use crate::error::{ReadError, StorageError};
 use crate::health::{Damage, TileFault};
 use crate::projection::{Entry, Projection, Verifier};
 use crate::record::{ErasableField, EventKind, Record};
+use crate::segment;
 use crate::shared::Shared;
 use crate::tiles::tile_id;
 
@@ -20,7 +21,8 @@ use crate::tiles::tile_id;
 pub(super) struct InOrder<'c> {
     pub(super) conn: &'c Connection,
     pub(super) edge: Arc<Edge>,
-    begin: u64,
+    /// How many records were moved out.
+    pruned: u64,
     verifiers: Vec<Box<dyn Verifier>>,
     /// The tree over the records as they lie there.
     range: CompactRange,
@@ -49,18 +51,13 @@ impl<'c> InOrder<'c> {
         projections: &[Box<dyn Projection>],
     ) -> Result<Self, StorageError> {
         let edge = shared.edge();
-        let begin: i64 =
-            conn.query_row("SELECT value FROM meta WHERE name = 'pruned'", [], |row| {
-                row.get(0)
-            })?;
-        let begin = begin.cast_unsigned().min(edge.size());
-        let range = pruned_range(conn, begin)?;
+        let pruned = segment::pruned(conn)?.min(edge.size());
         Ok(Self {
             conn,
-            begin,
+            pruned,
             // The typed tables are checked by the workers, chunk by chunk, and at the end.
             verifiers: projections.iter().map(|it| it.verifier()).collect(),
-            range,
+            range: CompactRange::new(),
             continuity: Continuity::default(),
             missing: BTreeSet::new(),
             present: Bits::default(),
@@ -72,8 +69,8 @@ impl<'c> InOrder<'c> {
         })
     }
 
-    pub(super) fn begin(&self) -> u64 {
-        self.begin
+    pub(super) fn pruned(&self) -> u64 {
+        self.pruned
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -253,22 +250,6 @@ impl Continuity {
             self.state = Some((index, after));
         }
     }
-}
-
-/// The tree over what was moved out, from its tiles.
-fn pruned_range(conn: &Connection, pruned: u64) -> Result<CompactRange, StorageError> {
-    let mut range = CompactRange::new();
-    let mut select = conn.prepare("SELECT root FROM tiles WHERE id = ?")?;
-    for tile in 0..pruned / TILE_WIDTH as u64 {
-        let root = select.query_row([tile_id(0, tile)], |row| row.get::<_, [u8; 32]>(0))?;
-        let begin = tile * TILE_WIDTH as u64;
-        let end = begin + TILE_WIDTH as u64;
-        let piece = CompactRange::from_parts(begin, end, vec![Hash::from_bytes(root)]);
-        if let Ok(piece) = piece {
-            let _ = range.merge(&piece);
-        }
-    }
-    Ok(range)
 }
 
 /// A set of small numbers.

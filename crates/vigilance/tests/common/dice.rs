@@ -1,5 +1,6 @@
 //! Chances that can be drawn again, and how many of them.
 
+#[allow(dead_code, reason = "not every test asks the environment")]
 /// What an environment variable says, or else `default`.
 pub(crate) fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |number| {
@@ -18,5 +19,11 @@ impl Dice {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (mixed ^ (mixed >> 31)) % sides
+    }
+    /// One of some things.
+    #[allow(dead_code, reason = "not every test chooses")]
+    pub(crate) fn choose<'t, T>(&mut self, things: &'t [T]) -> &'t T {
+        let at = self.below(things.len() as u64);
+        &things[usize::try_from(at).expect("it is an index")]
     }
 }
