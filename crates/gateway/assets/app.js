@@ -7,7 +7,7 @@ import { askForToken } from "./view/token.js";
 import { panicBanner } from "./view/panic.js";
 import { failure, loading } from "./view/parts.js";
 
-const PAGES = ["overview", "log", "state", "vault", "seals", "verify", "system"];
+const PAGES = ["overview", "log", "state", "seals", "verify", "system"];
 const views = new Map(); // the modules of the views, once they were needed
 const view = { name: "", dispose: null, refresh: null };
 let status = null;

@@ -1,10 +1,14 @@
 //! The HTTP API: what handlers share, and the routes by what they ask of a caller.
 
+mod audit;
 mod document;
 mod events;
 mod execute;
 mod operations;
+mod seals;
 mod state;
+mod statistics;
+mod status;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -21,7 +25,7 @@ pub(crate) use events::watch_heads;
 
 use crate::assets;
 use crate::auth::Scope;
-use crate::clock::parse_rfc3339;
+use crate::clock::{now_ns, parse_rfc3339};
 use crate::problem::{Kind, Problem};
 use crate::shell::{Shell, guard, require};
 
@@ -30,6 +34,8 @@ use crate::shell::{Shell, guard, require};
 pub(crate) struct App {
     pub(crate) shell: Arc<Shell>,
     pub(crate) store: Persistence,
+    /// When the server was set up, in nanoseconds since 1970.
+    started_ns: u64,
     /// What event streams wait for.
     seen: Arc<watch::Sender<Seen>>,
     /// Earlier versions that were read last: making one again takes a while.
@@ -45,6 +51,7 @@ impl App {
         Self {
             shell,
             store,
+            started_ns: now_ns(),
             seen,
             snapshots: Arc::default(),
         }
@@ -122,17 +129,19 @@ pub(crate) fn router(app: &App) -> Router {
     let guarded = |routes: OpenApiRouter<App>, scope: Scope| {
         routes.route_layer(from_fn_with_state(scope, require))
     };
+    let open = OpenApiRouter::new().merge(operations::routes());
     let counters =
         operations::metrics_routes().route_layer(from_fn_with_state(Scope::Metrics, require));
     let api = OpenApiRouter::with_openapi(document::base())
+        .merge(open)
+        .merge(counters)
         .merge(guarded(reading(), Scope::Read))
-        .merge(guarded(writing(app), Scope::Write));
+        .merge(guarded(writing(app), Scope::Write))
+        .merge(guarded(seals::admin_routes(), Scope::Admin));
     let (routes, document) = api.split_for_parts();
     let document = document::finish(document);
     routes
         .merge(assets::routes())
-        .merge(operations::routes())
-        .merge(counters)
         .merge(document::routes(&document))
         .fallback(document::not_found)
         .method_not_allowed_fallback(document::method_not_allowed)
@@ -142,8 +151,12 @@ pub(crate) fn router(app: &App) -> Router {
 
 fn reading() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .merge(events::routes())
+        .merge(status::routes())
+        .merge(statistics::routes())
         .merge(state::routes())
+        .merge(audit::routes())
+        .merge(seals::routes())
+        .merge(events::routes())
 }
 
 fn writing(app: &App) -> OpenApiRouter<App> {

@@ -41,7 +41,7 @@ static ASSETS: &[Asset] = assets! {
         "verify/note.js", "verify/record.js", "verify/seal.js", "verify/state.js",
         "view/judge.js", "view/log.js", "view/overview.js", "view/panic.js", "view/parts.js",
         "view/record.js", "view/seals.js", "view/state.js", "view/system.js", "view/token.js",
-        "view/vault.js", "view/verify.js";
+        "view/verify.js";
 };
 
 /// One tag for all files: they are replaced together, with the binary.

@@ -16,7 +16,7 @@ export async function render(main, page) {
   };
   await draw();
   const key = page.status.server.public_key;
-  show(main, head(t("seals")), h("p.quiet", {}, t("sealHow")), facts([[t("publicKey"), h("span.mono", {}, key)]]), h("p"), list);
+  show(main, head(t("seals")), h("p.quiet", {}, t("sealHow")), facts([[t("ownKey"), h("span.mono", {}, key)]]), h("p"), list);
   let newest = page.status.seal?.number;
   return {
     refresh: (status) => {

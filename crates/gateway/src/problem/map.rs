@@ -1,7 +1,8 @@
 //! Errors of the stores as problems: the one place where they meet HTTP.
 
-use persistence::{ExecuteError, StorageError};
+use persistence::{ExecuteError, ReceiptError, StorageError};
 use reality_db::ReadError;
+use vigilance::{CheckpointError, PageError};
 
 use super::{Kind, Problem};
 
@@ -42,5 +43,46 @@ impl From<StorageError> for Problem {
             StorageError::Read(error) => error.into(),
             other => Self::internal(&other),
         }
+    }
+}
+
+impl From<vigilance::ReadError> for Problem {
+    fn from(error: vigilance::ReadError) -> Self {
+        use vigilance::ReadError as E;
+        let kind = match &error {
+            E::OutOfRange { .. } => Kind::NotFound,
+            E::Reversed { .. } => Kind::BadRequest,
+            E::Pruned { .. } => Kind::Gone,
+            E::Damaged(_) => Kind::Damaged,
+            _ => return Self::internal(&error),
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<PageError> for Problem {
+    fn from(error: PageError) -> Self {
+        match error {
+            PageError::Read(error) => error.into(),
+            other => Self::new(Kind::BadRequest, other.to_string()),
+        }
+    }
+}
+
+impl From<CheckpointError> for Problem {
+    fn from(error: CheckpointError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<ReceiptError> for Problem {
+    fn from(error: ReceiptError) -> Self {
+        let kind = match &error {
+            ReceiptError::NotFound { .. } => Kind::NotFound,
+            ReceiptError::Imported { .. } => Kind::Unprocessable,
+            ReceiptError::Pruned { .. } => Kind::Gone,
+            _ => return Self::internal(&error),
+        };
+        Self::new(kind, error.to_string())
     }
 }
