@@ -86,6 +86,12 @@ pub enum GetError {
         /// What is wrong.
         damage: Damage,
     },
+    /// It was collected or removed while it was being read: what was written of it is its beginning.
+    #[error("{address} vanished while it was being read")]
+    Vanished {
+        /// The blob.
+        address: Address,
+    },
     /// It is longer than the caller takes.
     #[error("{address} has {bytes} bytes, more than {max}")]
     TooLong {

@@ -73,6 +73,11 @@ impl Group {
         }
     }
 
+    /// Why something was lost, if anything ever was.
+    pub(crate) fn any_lost(&self) -> Option<io::ErrorKind> {
+        self.lock().lost.first().map(|(_, _, kind)| *kind)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Address;
@@ -14,7 +13,6 @@ pub(crate) struct Large {
     pub(crate) volume: Box<dyn Volume>,
     /// The last ones that were read, so that a range of a warm blob costs its own bytes only.
     recent: Mutex<VecDeque<(Address, Arc<Opened>)>>,
-    scratch: AtomicU64,
 }
 
 /// A large blob that can be read, its parts checked against the record.
@@ -31,7 +29,6 @@ impl Large {
         Self {
             volume,
             recent: Mutex::default(),
-            scratch: AtomicU64::new(0),
         }
     }
 
@@ -70,12 +67,6 @@ impl Large {
     /// Forgets what was read of a blob.
     pub(crate) fn forget(&self, address: &Address) {
         self.recent().retain(|(known, _)| known != address);
-    }
-
-    /// A name for a file that is being written.
-    pub(crate) fn scratch_name(&self) -> String {
-        let number = self.scratch.fetch_add(1, Ordering::Relaxed);
-        format!("{}-{number}.tmp", std::process::id())
     }
 
     fn recent(&self) -> MutexGuard<'_, VecDeque<(Address, Arc<Opened>)>> {

@@ -8,7 +8,7 @@ mod open;
 mod put;
 mod refresh;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -63,6 +63,8 @@ pub(crate) struct Shared {
     files: RwLock<HashMap<u32, Arc<dyn VaultFile>>>,
     /// How far the records of each segment are in the index.
     known: Mutex<BTreeMap<u32, u64>>,
+    /// Segments that are sealed and in the index to their end.
+    complete: Mutex<BTreeSet<u32>>,
     /// Held by whoever writes the index file.
     settling: Mutex<()>,
     report: OpenReport,
@@ -99,10 +101,15 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// [`PutError::NotDurable`].
+    /// [`PutError::NotDurable`]. Once it failed for any of the handle's puts it fails ever after, since
+    /// nobody can tell whose are lost: open the vault again, and put again what it does not have.
     pub fn sync(&self) -> Result<(), PutError> {
         let ticket = self.shared.writer().appended();
-        self.shared.make_durable(ticket)
+        self.shared.make_durable(ticket)?;
+        match self.shared.group.any_lost() {
+            Some(kind) => Err(PutError::NotDurable(kind.into())),
+            None => Ok(()),
+        }
     }
 }
 
@@ -131,6 +138,10 @@ impl Shared {
         self.addresses
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn complete(&self) -> MutexGuard<'_, BTreeSet<u32>> {
+        self.complete.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<u32, u64>> {

@@ -4,6 +4,7 @@ mod disk;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use disk::DiskVolume;
 
@@ -52,4 +53,40 @@ pub(crate) trait VaultFile: Send + Sync {
 
     /// Makes what was written durable, its length too.
     fn sync(&self) -> io::Result<()>;
+
+    /// Whether it is never to be written again.
+    fn is_sealed(&self) -> io::Result<bool>;
+}
+
+/// What a file is named by that is being made: swept away by whoever opens the vault after its maker died.
+const SCRATCH: &str = ".tmp";
+
+/// Makes a file under a name that nobody else in this process or another has.
+pub(crate) fn create_scratch(volume: &dyn Volume) -> io::Result<(String, Arc<dyn VaultFile>)> {
+    // Of the process, not of a handle: two handles of one vault write into one folder.
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    loop {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}-{number}{SCRATCH}", std::process::id());
+        match volume.create(&name) {
+            Ok(file) => return Ok((name, file)),
+            // Of a process that had this number before and died.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Removes what processes left that died while making a file.
+pub(crate) fn sweep_scratch(volume: &dyn Volume) -> io::Result<()> {
+    for name in volume.list()?.iter().filter(|name| name.ends_with(SCRATCH)) {
+        let held = match volume.hold(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            held => held?,
+        };
+        if held.is_some() {
+            volume.remove(name)?;
+        }
+    }
+    Ok(())
 }

@@ -363,3 +363,42 @@ fn many_threads_share_syncs_and_lose_nothing() {
         }
     }
 }
+
+#[test]
+fn what_a_dead_process_of_the_same_number_left_is_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Vault::open(folder.path(), &Options::new()).unwrap());
+    for number in 0..50 {
+        let name = format!("large/{}-{number}.tmp", std::process::id());
+        fs::write(folder.path().join(name), b"left").unwrap();
+    }
+    let vault = Vault::open(folder.path(), &Options::new()).unwrap();
+    let left = fs::read_dir(folder.path().join("large")).unwrap().count();
+    assert_eq!(left, 0);
+    vault.put(&bytes(1, 3 << 20), Durability::Each).unwrap();
+}
+
+#[test]
+fn two_handles_of_one_process_put_large_blobs_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, two] = [0; 2].map(|_| Vault::open(folder.path(), &Options::new()).unwrap());
+    let blob = bytes(1, 5 << 20);
+    // The first stops in its middle until the second is through.
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let blob = &blob;
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(move || {
+            let mut waited = false;
+            let mut progress = |done| {
+                if done > 2 << 20 && !std::mem::replace(&mut waited, true) {
+                    wait.recv().unwrap();
+                }
+                ControlFlow::Continue(())
+            };
+            one.put_reader_with(&mut &blob[..], &PutOptions::new(), &mut progress)
+        });
+        two.put(&bytes(2, 3 << 20), Durability::Each).unwrap();
+        go.send(()).unwrap();
+        assert_eq!(slow.join().unwrap().unwrap(), Address::of(blob));
+    });
+}

@@ -6,7 +6,7 @@
 use std::io;
 
 use super::run::Run;
-use crate::volume::Volume;
+use crate::volume::{Volume, create_scratch};
 
 /// Its name in the vault's folder.
 pub(crate) const NAME: &str = "index";
@@ -84,12 +84,11 @@ impl IndexFile {
     }
 
     /// Puts it in place of the one that is there: all or nothing.
-    pub(crate) fn write(&self, volume: &dyn Volume, scratch: &str) -> io::Result<()> {
-        volume.remove(scratch)?;
-        let file = volume.create(scratch)?;
+    pub(crate) fn write(&self, volume: &dyn Volume) -> io::Result<()> {
+        let (scratch, file) = create_scratch(volume)?;
         file.write_at(0, &self.encode())?;
         file.sync()?;
-        volume.rename(scratch, NAME)?;
+        volume.rename(&scratch, NAME)?;
         volume.sync()
     }
 }

@@ -14,8 +14,8 @@ use crate::index::Place;
 use crate::large::{Opened, blob_name, partial_name, parts_name};
 use crate::parts::{PART_BYTES, PART_LEN, Parts};
 use crate::segment::{BLOB_BYTES_MAX, Coding, HEADER_BYTES, Header, Kind};
-use crate::volume::VaultFile;
-use crate::{Address, Damage, Durability, GetError, PutError, PutOptions};
+use crate::volume::{VaultFile, create_scratch};
+use crate::{Address, Damage, GetError, PutError, PutOptions};
 
 /// What is told on the way: bytes done. Answers whether to go on.
 pub type Progress<'p> = &'p mut dyn FnMut(u64) -> ControlFlow<()>;
@@ -114,7 +114,7 @@ impl Vault {
         while at < stat.bytes {
             let step = at..stat.bytes.min(at + STEP_BYTES as u64);
             let Some(bytes) = self.get_range(address, step.clone())? else {
-                return Ok(None);
+                return Err(GetError::Vanished { address: *address });
             };
             sink.write_all(&bytes).map_err(GetError::Sink)?;
             at = step.end;
@@ -171,8 +171,9 @@ impl Shared {
             self.acknowledge(ticket, options.durability)?;
             return remove(Ok(found));
         }
-        if options.durability != Durability::None {
-            file.sync().map_err(PutError::NotDurable)?;
+        // Whatever the class: the record that ties it may become durable with others.
+        if let Err(error) = file.sync() {
+            return remove(Err(PutError::NotDurable(error)));
         }
         if let Err(error) = self.publish(&found, &name, &parts) {
             return remove(Err(PutError::Storage(error)));
@@ -204,9 +205,7 @@ impl Shared {
     fn scratch(&self, options: &PutOptions) -> Result<(String, Arc<dyn VaultFile>), PutError> {
         let volume = &*self.large.volume;
         let Some(address) = &options.expected else {
-            let name = self.large.scratch_name();
-            let file = volume.create(&name).map_err(PutError::Storage)?;
-            return Ok((name, file));
+            return create_scratch(volume).map_err(PutError::Storage);
         };
         let name = partial_name(address);
         let held = match volume.hold(&name) {
@@ -232,8 +231,7 @@ impl Shared {
     /// damaged.
     fn publish(&self, address: &Address, scratch: &str, parts: &Parts) -> io::Result<()> {
         let volume = &*self.large.volume;
-        let hashes = self.large.scratch_name();
-        let file = volume.create(&hashes)?;
+        let (hashes, file) = create_scratch(volume)?;
         file.write_at(0, &parts.encode())?;
         file.sync()?;
         for (from, to) in [

@@ -13,7 +13,7 @@ use crate::large::Large;
 use crate::segment::{
     self, FILE_HEADER_BYTES, Found, HEADER_BYTES, Header, Kind, NotASegment, Scan,
 };
-use crate::volume::{DiskVolume, VaultFile, Volume};
+use crate::volume::{DiskVolume, VaultFile, Volume, create_scratch, sweep_scratch};
 use crate::writer::{Active, Writer};
 use crate::{Address, OpenError, Options};
 
@@ -73,6 +73,8 @@ impl Vault {
         let segments = DiskVolume::open(&path.join("segments"))?;
         let large = DiskVolume::open(&path.join("large"))?;
         let quarantine = DiskVolume::open(&path.join("quarantine"))?;
+        sweep_scratch(&root)?;
+        sweep_scratch(&large)?;
         Opening {
             options,
             root: Box::new(root),
@@ -114,15 +116,13 @@ fn check_format(root: &dyn Volume, path: &Path) -> Result<(), OpenError> {
 }
 
 fn create_format(root: &dyn Volume, path: &Path) -> Result<(), OpenError> {
-    let scratch = format!("{FORMAT_NAME}.{}", std::process::id());
-    let ours = |name: &String| name.starts_with("vault.") || name == FORMAT_NAME;
+    let ours = |name: &String| name.ends_with(".tmp") || name == FORMAT_NAME;
     if !root.list()?.iter().all(ours) {
         return Err(OpenError::NotAVault {
             path: path.to_owned(),
         });
     }
-    root.remove(&scratch)?; // of a process that had this number and died here
-    let file = root.create(&scratch)?;
+    let (scratch, file) = create_scratch(root)?;
     file.write_at(0, FORMAT)?;
     file.sync()?;
     root.seal(&scratch)?;
@@ -172,6 +172,7 @@ impl Opening<'_> {
                 index: RwLock::new(self.index),
                 files: RwLock::new(self.files),
                 known: Mutex::new(self.known),
+                complete: Mutex::default(),
                 settling: Mutex::new(()),
                 report: self.report,
                 catalogue: Mutex::new(None),

@@ -28,10 +28,13 @@ impl Shared {
                 .collect()
         };
         for number in present {
-            self.refresh_segment(number)?;
+            if !self.complete().contains(&number) {
+                self.refresh_segment(number)?;
+            }
         }
         for number in gone {
             self.known().remove(&number);
+            self.complete().remove(&number);
             self.files
                 .write()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -51,7 +54,12 @@ impl Shared {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             file => file?,
         };
+        // Asked before its length: what is sealed afterwards may have grown before.
+        let sealed = file.is_sealed()?;
         if from == IGNORED || file.len()? <= from {
+            if sealed {
+                self.complete().insert(number);
+            }
             return Ok(());
         }
         for found in Scan::new(&*file, from)? {
@@ -111,7 +119,7 @@ impl Shared {
                 self.file(covered.segment)?.sync()?;
             }
         }
-        file.write(&*self.root, &format!("index.{}", std::process::id()))?;
+        file.write(&*self.root)?;
         self.index_mut().settle(file.run);
         Ok(())
     }

@@ -49,9 +49,13 @@ impl Volume for DiskVolume {
     fn create(&self, name: &str) -> io::Result<Arc<dyn VaultFile>> {
         let mut options = OpenOptions::new();
         let file = (options.read(true).write(true).create_new(true)).open(self.at(name))?;
-        // Nobody can know the name yet, but who lists the folder at this moment may try it.
         file.lock()?;
-        Ok(Arc::new(DiskFile(file)))
+        // Who lists the folder between the two calls may have held it first, and taken it for what a dead
+        // process left.
+        if is_at(&file, &self.at(name))? {
+            return Ok(Arc::new(DiskFile(file)));
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn VaultFile>> {
@@ -66,6 +70,8 @@ impl Volume for DiskVolume {
         }
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         match file.try_lock() {
+            // Its holder may have renamed or removed it meanwhile.
+            Ok(()) if !is_at(&file, &self.at(name))? => Ok(None),
             Ok(()) => Ok(Some(Arc::new(DiskFile(file)))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
@@ -95,6 +101,17 @@ impl Volume for DiskVolume {
     }
 }
 
+/// Whether `path` still leads to this file.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let named = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        named => named?,
+    };
+    let held = file.metadata()?;
+    Ok((named.dev(), named.ino()) == (held.dev(), held.ino()))
+}
+
 /// A file; the lock on it, if it is held, goes with the last handle.
 struct DiskFile(File);
 
@@ -121,5 +138,9 @@ impl VaultFile for DiskFile {
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn is_sealed(&self) -> io::Result<bool> {
+        Ok(self.0.metadata()?.permissions().readonly())
     }
 }
