@@ -9,17 +9,25 @@ use crate::{process, repo::Repo, rocksdb};
 pub(crate) fn run(repo: &Repo, areas: &[String], flags: &[String]) -> Result<()> {
     ensure!(areas.len() <= 1, "one AREA at most");
     let alone = flags.iter().any(|flag| flag == "--alone");
-    let has_heavy = areas.iter().all(|area| area.starts_with("state"));
+    let area = areas
+        .first()
+        .map_or("", |area| area.split(':').next().unwrap_or_default());
     let mut cargo = repo.cargo();
     cargo.args(["run", "--release"]);
-    if has_heavy && !alone {
+    if alone || !["", "state", "vault"].contains(&area) {
+        cargo.arg("--package=rivals");
+        return process::run(cargo.arg("--").args(areas).args(flags));
+    }
+    if area != "vault" {
         match rocksdb::library() {
             Ok(library) => rocksdb::link(&mut cargo, repo, "peers", &library),
             Err(why) => bail!("peers of `state` need RocksDB ({why}); or ask for ours --alone"),
         }
-        cargo.args(["--locked", "--manifest-path=benches/peers/Cargo.toml"]);
-    } else {
-        cargo.arg("--package=rivals");
+    }
+    cargo.args(["--locked", "--manifest-path=benches/peers/Cargo.toml"]);
+    if !area.is_empty() {
+        // Nobody waits for the peers of another area.
+        cargo.args(["--no-default-features", "--features", area]);
     }
     process::run(cargo.arg("--").args(areas).args(flags))
 }

@@ -12,6 +12,7 @@ mod random;
 mod report;
 mod row;
 mod state;
+mod vault;
 
 use anyhow::{Result, bail};
 use lexopt::Arg;
@@ -19,6 +20,7 @@ use lexopt::Arg;
 use report::Report;
 use row::Row;
 pub use state::{Change, Key, Peer, Proved, SLED, Store, Value, each};
+pub use vault::{BlobStore, VaultPeer};
 
 /// Rows that are measured together.
 struct Area {
@@ -36,6 +38,10 @@ const AREAS: &[Area] = &[
         name: "state",
         rows: state::rows,
     },
+    Area {
+        name: "vault",
+        rows: vault::rows,
+    },
 ];
 
 /// Parts of areas, for whoever has no minutes to wait.
@@ -48,20 +54,33 @@ const PARTS: &[Area] = &[
         name: "state::life",
         rows: state::life,
     },
+    Area {
+        name: "vault::many",
+        rows: vault::many,
+    },
+    Area {
+        name: "vault::large",
+        rows: vault::large,
+    },
+    Area {
+        name: "vault::life",
+        rows: vault::life,
+    },
 ];
 
-/// Measures what the program's arguments name, with `peers` beside the stores of ours.
+/// Measures what the program's arguments name, with `peers` beside our store of state and
+/// `vault_peers` beside our vault.
 ///
 /// # Errors
 ///
 /// An argument that says nothing.
-pub fn run(peers: &'static [Peer]) -> Result<()> {
+pub fn run(peers: &'static [Peer], vault_peers: &'static [VaultPeer]) -> Result<()> {
     let mut words = std::env::args().skip(1);
     if words.next().as_deref() == Some(state::RESIDENT) {
         return state::run_resident(words, peers);
     }
     let mut area = None;
-    let mut report = Report::beside(peers);
+    let mut report = Report::beside(peers, vault_peers);
     let mut args = lexopt::Parser::from_env();
     while let Some(arg) = args.next()? {
         match arg {

@@ -3,5 +3,5 @@
 use anyhow::Result;
 
 fn main() -> Result<()> {
-    rivals::run(&[rivals::SLED])
+    rivals::run(&[rivals::SLED], &[])
 }

@@ -1,6 +1,6 @@
 //! Where rows go: the sizes to measure at, and the output.
 
-use crate::{Peer, Row};
+use crate::{Peer, Row, VaultPeer};
 
 /// One run of the program.
 #[derive(Debug, Default)]
@@ -15,14 +15,17 @@ pub(crate) struct Report {
     pub(crate) alone: bool,
     /// The stores that take turns with ours.
     peers: &'static [Peer],
+    /// The heavy stores that take turns with our vault.
+    vault_peers: &'static [VaultPeer],
     lines: usize,
 }
 
 impl Report {
     /// A report of ours beside `peers`.
-    pub(crate) fn beside(peers: &'static [Peer]) -> Self {
+    pub(crate) fn beside(peers: &'static [Peer], vault_peers: &'static [VaultPeer]) -> Self {
         Self {
             peers,
+            vault_peers,
             ..Self::default()
         }
     }
@@ -30,6 +33,11 @@ impl Report {
     /// The stores that take turns with ours; none if ours are to be alone.
     pub(crate) fn peers(&self) -> &'static [Peer] {
         if self.alone { &[] } else { self.peers }
+    }
+
+    /// The heavy stores that take turns with our vault; none if ours is to be alone.
+    pub(crate) fn vault_peers(&self) -> &'static [VaultPeer] {
+        if self.alone { &[] } else { self.vault_peers }
     }
 
     /// The size to measure at: `full`, for which goals are set, or `quick`.
