@@ -128,11 +128,22 @@ impl Storage {
         let backend = (format.map(|format| format.backend))
             .unwrap_or_else(|| options.backend.unwrap_or_default());
         let log: Arc<dyn Volume> = Arc::new(DiskVolume::open(&path.join("log")).map_err(io)?);
-        let behind = opener(backend, path.join("journal"));
-        let engine = Reopen::new(Box::new(move || {
-            let engine = WalEngine::open(log.clone(), behind()?, WalOptions::default())?;
-            Ok(Box::new(engine))
-        }))?;
+        let journal = path.join("journal");
+        let open = || -> OpenEngine {
+            let (log, behind) = (log.clone(), opener(backend, journal.clone()));
+            Box::new(move || {
+                let engine = WalEngine::open(log.clone(), behind()?, WalOptions::default())?;
+                Ok(Box::new(engine))
+            })
+        };
+        let engine = match Reopen::new(open()) {
+            Err(EngineError::Damaged(why)) if format.is_none() && !was_created(path)? => {
+                tracing::warn!(%why, "what a creation left behind is made again");
+                fs::remove_dir_all(&journal).map_err(io)?;
+                Reopen::new(open())?
+            }
+            engine => engine?,
+        };
         let checkpoints = DiskVolume::open(&path.join("checkpoints")).map_err(io)?;
         let storage = Self {
             engine: Arc::new(engine),
@@ -203,6 +214,20 @@ fn read_format(path: &Path) -> Result<Option<Format>, OpenError> {
         }
     }
     Ok(None)
+}
+
+/// Whether a creation in this folder, which has no description, came so far that its engine was
+/// durable: then there is the mark, or what later came beside it. Before that there was nothing to lose.
+fn was_created(path: &Path) -> Result<bool, OpenError> {
+    let io = |error: io::Error| OpenError::Storage(error.into());
+    if path.join("HEAD").try_exists().map_err(io)? {
+        return Ok(true);
+    }
+    match fs::read_dir(path.join("checkpoints")) {
+        Ok(mut checkpoints) => Ok(checkpoints.next().is_some()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(io(error)),
+    }
 }
 
 /// What a creation or import that did not come to its end may leave behind.
