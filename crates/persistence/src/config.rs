@@ -46,6 +46,8 @@ pub struct Config {
     pub(crate) create: bool,
     pub(crate) time_ns: u64,
     pub(crate) accept_damage: bool,
+    /// The trail may be made anew, from the journal.
+    pub(crate) rebuild: bool,
     pub(crate) invariants: Vec<Arc<dyn Invariant>>,
 }
 
@@ -74,6 +76,7 @@ impl Config {
             create: true,
             time_ns: 0,
             accept_damage: false,
+            rebuild: false,
             invariants: Vec::new(),
         }
     }
@@ -207,6 +210,12 @@ impl Config {
     #[must_use]
     pub fn accept_damage(mut self, accept: bool) -> Self {
         self.accept_damage = accept;
+        self
+    }
+
+    /// Has the trail made anew from the journal, if it is gone.
+    pub(crate) fn rebuilding(mut self) -> Self {
+        self.rebuild = true;
         self
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use vigilance::EncodedRecord;
 
+use crate::StorageError;
 use crate::shared::{Head, Shared};
 use crate::step::{Step, reached};
 
@@ -35,7 +36,8 @@ pub(crate) fn run(shared: &Arc<Shared>) {
         since_sync += count;
         if since_sync >= SYNC_EVERY {
             since_sync = 0;
-            match shared.audit.sync() {
+            let synced = shared.audit.sync().map_err(StorageError::from);
+            match synced.and_then(|()| shared.leave_mark(&head)) {
                 Ok(()) => reached(Step::Synced),
                 // What is not synced is in the journal: opening makes it good.
                 Err(error) => tracing::warn!(%error, "the audit trail was not synced"),

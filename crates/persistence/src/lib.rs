@@ -1,12 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "the thread that commits comes next and uses them"
-)]
 
 mod audit;
+mod bundles;
 mod config;
 mod dashboard;
 mod envelope;
@@ -28,6 +24,8 @@ mod sealing;
 mod shared;
 mod step;
 mod vault;
+mod verify_all;
+mod ways_out;
 mod wire;
 mod writer;
 
@@ -50,10 +48,12 @@ pub use receipt::{Receipt, ReceiptError, VerifiedReceipt, VerifyError, verify_re
 pub use seal::{Seal, SealError};
 pub use truth_vault::{Address, Bundle, BundleAddress};
 pub use vault::VaultError;
+pub use verify_all::{CheckProgress, CheckReport};
 pub use vigilance::{
     Attack, Event, EventKind, Execution as ExecutionRecord, ExecutionStatus, LayerOutcome, Metric,
     Record, RecordError, Severity, Text,
 };
+pub use ways_out::{RecoverError, WayOut};
 pub use wire::WireError;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-use merkle_core::{CompactRange, Hash, NoteKeyError, SignerKey, VerifierKey};
+use merkle_core::{Hash, NoteKeyError, SignerKey, VerifierKey};
 use reality_db::{Options, RealityDb};
 
 use crate::audit::{Audit, AuditError};
@@ -128,7 +128,14 @@ impl Persistence {
             report.causes.push(Cause::State(damage));
         }
         report.causes.extend(audit.damage());
-        let reconciled = reconcile(&db, &audit, &code, &anchors, &mut report.causes)?;
+        let reconciled = reconcile(
+            &db,
+            &audit,
+            &code,
+            &anchors,
+            config.rebuild,
+            &mut report.causes,
+        )?;
         reached(Step::Reconciled);
         clock.lap("hold them against one another");
         report.records_applied = reconciled.applied;
@@ -166,6 +173,7 @@ impl Persistence {
             health: RwLock::new(health),
         });
         if shared.health() == Health::Sound {
+            shared.audit.sweep().map_err(StorageError::from)?;
             report.seals_restored = shared.restore_seals(reconciled.seals)?;
         }
         let writer = Writer {
@@ -356,7 +364,7 @@ impl Shared {
 }
 
 /// Name of the file that holds the mark.
-const MARK: &str = "mark";
+pub(crate) const MARK: &str = "mark";
 
 fn file(path: &Path) -> impl Fn(io::Error) -> OpenError {
     let path = path.to_owned();

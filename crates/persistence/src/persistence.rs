@@ -283,8 +283,13 @@ impl Drop for Inner {
                 tracing::error!("a thread panicked");
             }
         }
-        if let Err(error) = self.shared.audit.sync() {
-            tracing::warn!(%error, "the audit trail was not synced");
+        let shared = &self.shared;
+        if shared.health() != Health::Sound {
+            return;
+        }
+        let synced = shared.audit.sync().map_err(StorageError::from);
+        if let Err(error) = synced.and_then(|()| shared.leave_mark(&shared.applied_head())) {
+            tracing::warn!(%error, "no mark was left of what is durable");
         }
     }
 }

@@ -1,10 +1,12 @@
 //! What the journal carried, read back: the truth that the audit trail is held against.
 
+use std::collections::BTreeSet;
+
 use merkle_core::{CompactRange, Hash};
 use reality_db::{CommitInfo, ReadError, RealityDb};
 use vigilance::{EncodedRecord, Record};
 
-use crate::audit::Audit;
+use crate::audit::{Audit, bundle_of};
 use crate::envelope::Envelope;
 use crate::queue::Id;
 use crate::recent::Outcome;
@@ -132,12 +134,15 @@ pub(crate) fn reconcile(
     audit: &Audit,
     code: &Code,
     anchors: &[Seal],
+    rebuild: bool,
     causes: &mut Vec<Cause>,
 ) -> Result<Reconciled, StorageError> {
     let carried = Carried::of(db, causes)?;
     for anchor in anchors {
         check_state(db, anchor, causes)?;
-        check_trail(audit, anchor, causes)?;
+        if !rebuild {
+            check_trail(audit, anchor, causes)?;
+        }
     }
     let trail = audit.head().size.get();
     if trail > carried.end && !is_blamed(causes, &[Store::State, Store::Audit]) {
@@ -147,7 +152,12 @@ pub(crate) fn reconcile(
     if !is_blamed(causes, &[Store::State, Store::Audit]) {
         applied = make_good(db, audit, &carried, trail, causes)?;
     }
-    check_vault(audit, code, &carried, causes)?;
+    if rebuild {
+        for anchor in anchors {
+            check_trail(audit, anchor, causes)?;
+        }
+    }
+    check_vault(db, audit, code, &carried, causes)?;
     let log = match is_blamed(causes, &[Store::State, Store::Audit]) {
         true => CompactRange::new(),
         false => audit.range()?,
@@ -402,24 +412,42 @@ fn apply(
 /// That the vault holds what was put into it. If it is not what the newest version says, a bundle may
 /// have been put there that was not recorded any more, which is harmless; or it is an older copy.
 fn check_vault(
+    db: &RealityDb,
     audit: &Audit,
     code: &Code,
     carried: &Carried,
     causes: &mut Vec<Cause>,
 ) -> Result<(), StorageError> {
-    if carried
-        .vault_root
-        .is_none_or(|root| root == code.head().root)
-    {
+    let is_same = (carried.vault_root).is_none_or(|root| root == code.head().root);
+    if is_same && causes.is_empty() {
         return Ok(());
     }
+    let mut named = BTreeSet::new();
+    // Both, since one of them may be the older copy. What is damaged is told elsewhere.
+    let versions = db.oldest()?.max(1)..=carried.version;
+    let infos = match versions.is_empty() {
+        true => None,
+        false => sound(db.infos(versions), causes)?,
+    };
+    for info in infos.into_iter().flatten().map_while(Result::ok) {
+        let taken = TakenUp::of_version(&info).unwrap_or_default();
+        named.extend(taken.iter().filter_map(|taken| bundle_of(&taken.record)));
+    }
+    let seen = audit.each_bundle(&mut |address| {
+        named.insert(address);
+        Ok(())
+    });
+    if let Err(error) = seen
+        && causes.is_empty()
+    {
+        return Err(error);
+    }
     let mut missing = Vec::new();
-    audit.each_bundle(&mut |address| {
-        if !missing.contains(&address) && !code.has(&address)? {
+    for address in named {
+        if !code.has(&address)? {
             missing.push(address);
         }
-        Ok(())
-    })?;
+    }
     if let Some(first) = missing.first() {
         causes.push(Cause::VaultMissing {
             address: first.to_string(),

@@ -36,6 +36,13 @@ impl Shared {
         last.map_or(0, |number| number + 1)
     }
 
+    /// How many records the newest seal of the chain covers.
+    pub(crate) fn sealed_records(&self) -> u64 {
+        let chain = lock(&self.chain);
+        let last = chain.last.as_ref();
+        last.map_or(0, |last| last.seal.log.size.get())
+    }
+
     /// A seal over what everything holds at `head`, behind `previous`.
     pub(crate) fn seal_at(
         &self,

@@ -78,6 +78,11 @@ impl Shared {
         lock(&self.trail)
     }
 
+    /// Where everything stood as of the newest record that the trail has.
+    pub(crate) fn applied_head(&self) -> Head {
+        self.trail().applied
+    }
+
     /// How many records the trail has.
     pub(crate) fn applied(&self) -> u64 {
         self.trail().applied.log.size.get()

@@ -2,10 +2,6 @@
 
 /// A step of the protocol that was just taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "only tests ask which step it is")
-)]
 pub(crate) enum Step {
     /// A bundle is durable in the vault.
     BundleStored,

@@ -3,10 +3,14 @@
 mod basics;
 mod receipts;
 pub(crate) mod steps;
+mod swaps;
 
-use crate::{Config, Execution, ExecutionStatus};
+use std::ops::ControlFlow;
+use std::path::Path;
 
-fn config(folder: &std::path::Path) -> Config {
+use crate::{Bundle, CheckReport, Config, Execution, ExecutionStatus, Persistence};
+
+fn config(folder: &Path) -> Config {
     Config::new(folder).time_ns(1)
 }
 
@@ -21,4 +25,16 @@ fn transfer(id: u64) -> Execution {
     )
     .put(b"account:alice", alice.as_bytes())
     .put(b"account:bob", bob.as_bytes())
+}
+
+fn bundle(id: u64) -> Bundle {
+    let code = format!("intent transfer_{id}(from, to, amount) {{ guard amount > 0; }}");
+    let status = truth_vault::VerificationStatus::Proved;
+    Bundle::new(code.into_bytes(), "transfer", status, id + 1).unwrap()
+}
+
+fn check(persistence: &Persistence) -> CheckReport {
+    persistence
+        .verify_all(|_| ControlFlow::Continue(()))
+        .unwrap()
 }

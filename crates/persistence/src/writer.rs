@@ -69,7 +69,19 @@ impl Writer {
         }
         let staged = group.finish();
         self.commit(staged);
+        self.seal_if_due();
         left
+    }
+
+    /// Makes the next seal of the chain if there are as many records since the last as there may be.
+    fn seal_if_due(&mut self) {
+        let every = self.shared.config.seal_every;
+        if every == 0 || self.log.end() - self.shared.sealed_records() < every {
+            return;
+        }
+        if let Err(error) = self.seal(self.time_ns) {
+            tracing::warn!(%error, "no seal was made");
+        }
     }
 
     /// Makes sure that something can be committed.

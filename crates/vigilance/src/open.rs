@@ -135,7 +135,9 @@ impl Trail {
             let text = outside::text_of(&options.origin, head, options.signer.as_ref());
             outside.mark(&text.map_err(|_| OpenError::BadOrigin)?)?;
             conn.execute_batch("BEGIN IMMEDIATE")?;
-            report.swept = contents.sweep(&conn)?;
+            if !options.keep_staged {
+                report.swept = contents.sweep(&conn)?;
+            }
             conn.execute_batch("COMMIT")?;
             let scrub = "SELECT 1 FROM meta WHERE name = 'scrub'";
             if report.swept > 0 || conn.prepare(scrub)?.exists([])? {

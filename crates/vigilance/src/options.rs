@@ -25,6 +25,7 @@ pub struct Options {
     pub(crate) outside: Option<PathBuf>,
     pub(crate) expected: Option<Expected>,
     pub(crate) create: bool,
+    pub(crate) keep_staged: bool,
     pub(crate) catch_up: bool,
     pub(crate) duplicate_executions: Duplicates,
     pub(crate) duplicate_attacks: Duplicates,
@@ -92,6 +93,7 @@ impl Options {
             outside: None,
             expected: None,
             create: true,
+            keep_staged: false,
             catch_up: false,
             duplicate_executions: Duplicates::Keep,
             duplicate_attacks: Duplicates::Answer,
@@ -163,6 +165,15 @@ impl Options {
     #[must_use]
     pub const fn catch_up(mut self, catch_up: bool) -> Self {
         self.catch_up = catch_up;
+        self
+    }
+
+    /// Keeps staged texts at opening whose records are not there, for a caller who applies records
+    /// that were committed elsewhere and then [sweeps](crate::Trail::sweep_staged). Not kept, if not
+    /// said.
+    #[must_use]
+    pub const fn keep_staged(mut self, keep: bool) -> Self {
+        self.keep_staged = keep;
         self
     }
 

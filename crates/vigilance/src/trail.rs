@@ -206,6 +206,17 @@ impl Trail {
         self.ask(|reply| Job::Stage { contents, reply })
     }
 
+    /// Overwrites staged texts whose records never came, and gives how many they were: for a caller who
+    /// had them [kept](Options::keep_staged) at opening. Texts that are staged at the same time by
+    /// others would be among them.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError`].
+    pub fn sweep_staged(&self) -> Result<usize, AppendError> {
+        self.run(Writer::sweep_staged)?
+    }
+
     /// Makes everything appended so far durable.
     ///
     /// # Errors

@@ -202,6 +202,25 @@ impl Writer {
             .map(|damage| AppendError::Panic(Box::new(damage)))
     }
 
+    /// Overwrites staged texts whose records never came.
+    pub(crate) fn sweep_staged(&mut self) -> Result<usize, AppendError> {
+        if let Some(refusal) = self.refusal() {
+            return Err(refusal);
+        }
+        self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        match self.contents.sweep(&self.conn) {
+            Ok(swept) => {
+                self.conn.execute_batch("COMMIT")?;
+                self.wal.is_dirty = true;
+                Ok(swept)
+            }
+            Err(error) => {
+                self.conn.execute_batch("ROLLBACK")?;
+                Err(error.into())
+            }
+        }
+    }
+
     /// Makes everything written so far durable, and marks it outside.
     pub(crate) fn make_durable(&mut self) -> Result<(), AppendError> {
         if let Some(refusal) = self.refusal() {

@@ -165,5 +165,5 @@ fn another_verifier_agrees() {
         "{said}{errors}"
     );
     assert!(!verdicts[good.len()..].contains(&true), "{said}");
-    assert!(bad > 100);
+    assert!(bad > 80);
 }

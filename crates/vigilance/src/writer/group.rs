@@ -154,15 +154,17 @@ impl Writer {
         }
         let grown = self.grow(&work.records)?;
         let mut redactions: Vec<IndexRange> = Vec::new();
+        let mut filled: Vec<Option<Record>> = Vec::with_capacity(work.records.len());
         for (index, prepared) in &work.records {
             let (record, given) = (&prepared.record, &prepared.encoded.erasable);
             self.contents.insert(&self.conn, *index, record, given)?;
             redactions.extend(redacted(*index, record));
+            filled.push(self.with_staged(*index, record)?);
         }
-        let entries: Vec<Entry<'_>> = (work.records.iter())
-            .map(|(index, prepared)| Entry {
+        let entries: Vec<Entry<'_>> = (work.records.iter().zip(&filled))
+            .map(|((index, prepared), filled)| Entry {
                 index: *index,
-                record: &prepared.record,
+                record: filled.as_ref().unwrap_or(&prepared.record),
             })
             .collect();
         if !entries.is_empty() {
@@ -177,6 +179,17 @@ impl Writer {
             self.contents.erase(&self.conn, &redactions)?;
         }
         Ok(grown)
+    }
+
+    /// A record with the texts that were staged for it, if it came without them.
+    fn with_staged(&self, index: u64, record: &Record) -> Result<Option<Record>, StorageError> {
+        let mut texts = record.erasable().into_iter();
+        if texts.all(|(_, text)| text.text().is_some()) {
+            return Ok(None);
+        }
+        let mut record = record.clone();
+        content::fill(&self.conn, index, &mut record)?;
+        Ok(Some(record))
     }
 
     /// Writes the records themselves, and the tiles that they fill.
