@@ -50,12 +50,12 @@ impl Sketch {
     pub fn insert(&mut self, value: u64) {
         let key = key_of(value);
         match self.buckets.binary_search_by_key(&key, |bucket| bucket.0) {
-            Ok(at) => self.buckets[at].1 += 1,
+            Ok(at) => self.buckets[at].1 = self.buckets[at].1.saturating_add(1),
             Err(at) => self.buckets.insert(at, (key, 1)),
         }
         self.widen(value, value);
-        self.count += 1;
-        self.sum += u128::from(value);
+        self.count = self.count.saturating_add(1);
+        self.sum = self.sum.saturating_add(u128::from(value));
     }
 
     /// Counts the numbers of another sketch. Counts stop at their largest value, which no machine

@@ -99,7 +99,7 @@ impl Burst {
         if open.count == 0 {
             open.first_index = index;
         }
-        open.count += 1;
+        open.count = open.count.saturating_add(1);
         open.last_index = index;
         self.judge(options)
     }
@@ -170,7 +170,7 @@ impl Burst {
             self.since = self.open.map(|open| open.first_index);
         }
         self.learn(options, interval, count, mean, shape);
-        self.closed += 1;
+        self.closed = self.closed.saturating_add(1);
     }
 
     /// Takes a count into the means. Of a burst only as much as was still possible without one,

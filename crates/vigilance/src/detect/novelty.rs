@@ -22,8 +22,8 @@ impl Novelty {
     /// `one_in`.
     pub(super) fn observe(&mut self, one_in: u64, digest: u64) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "a rate, not a count")]
-        let probability = (self.once + 1) as f64 / (self.observations + 1) as f64;
-        self.observations += 1;
+        let probability = (self.once + 1) as f64 / (self.observations as f64 + 1.0);
+        self.observations = self.observations.saturating_add(1);
         if let Some(more) = self.seen.get_mut(&digest) {
             if !std::mem::replace(more, true) {
                 self.once -= 1;

@@ -50,7 +50,7 @@ impl Offenders {
         let counter = count(&mut self.current, key, index);
         let earlier = before.map_or(0, |counter| counter.count - counter.error);
         let known = before.is_some_and(|counter| counter.reported);
-        let certain = counter.count - counter.error + earlier;
+        let certain = (counter.count - counter.error).saturating_add(earlier);
         if certain < repeats || counter.reported || known {
             // An offender that goes on stays reported: one report for one series of attacks.
             counter.reported |= known;
@@ -118,7 +118,7 @@ fn count<'p>(pane: &'p mut Pane, key: &str, index: u64) -> &'p mut Counter {
         }
     }
     let counter = pane.entry(key.into()).or_insert(new);
-    counter.count += 1;
+    counter.count = counter.count.saturating_add(1);
     counter
 }
 

@@ -160,7 +160,9 @@ impl Tail {
             });
         }
         let places = tail.next == length % EXCESSES || (length == EXCESSES && tail.next < EXCESSES);
-        (places && tail.in_tail <= tail.seen && tail.seen < FORGET_AFTER).then_some(tail)
+        let is_learning = tail.learning.count() < LEARN;
+        (places && is_learning && tail.in_tail <= tail.seen && tail.seen < FORGET_AFTER)
+            .then_some(tail)
     }
 }
 

@@ -107,7 +107,7 @@ impl Cell {
             (Self::Metrics(cell), Record::Metric(it)) => cell.count(it),
             (Self::Events(cell), Record::Event(it)) => {
                 cell.span.count(it.event_ns);
-                *cell.kinds.at(it.kind.as_str()) += 1;
+                add(cell.kinds.at(it.kind.as_str()), 1);
             }
             (cell, record) => debug_assert!(false, "{record:?} counted in {cell:?}"),
         }
@@ -236,19 +236,23 @@ impl ExecutionCell {
 
     fn count(&mut self, it: &Execution) {
         self.span.count(it.event_ns);
-        self.statuses[place_of(it.status)] += 1;
+        add(&mut self.statuses[place_of(it.status)], 1);
         let intent = self.intents.at(&it.intent_name);
-        intent.count += 1;
-        intent.proved += u64::from(it.status == ExecutionStatus::Proved);
+        let mut one = IntentCounts {
+            count: 1,
+            proved: u64::from(it.status == ExecutionStatus::Proved),
+            ..IntentCounts::default()
+        };
         if let Some(elapsed_ns) = it.elapsed_ns {
-            intent.timed += 1;
-            intent.elapsed_ns_sum += u128::from(elapsed_ns);
-            intent.elapsed_ns_max = intent.elapsed_ns_max.max(elapsed_ns);
+            one.timed = 1;
+            one.elapsed_ns_sum = u128::from(elapsed_ns);
+            one.elapsed_ns_max = elapsed_ns;
             self.elapsed_ns.insert(elapsed_ns);
         }
+        intent.merge(&one);
         for (layer, outcome) in &it.layer_results {
             if *outcome == LayerOutcome::Refused {
-                *self.refused_by.at(layer) += 1;
+                add(self.refused_by.at(layer), 1);
             }
         }
     }
@@ -331,9 +335,9 @@ impl AttackCell {
 
     fn count(&mut self, it: &Attack) {
         self.span.count(it.event_ns);
-        *self.types.at(&it.attack_type) += 1;
-        *self.categories.at(&it.category) += 1;
-        *self.layers.at(&it.blocked_by_layer) += 1;
+        add(self.types.at(&it.attack_type), 1);
+        add(self.categories.at(&it.category), 1);
+        add(self.layers.at(&it.blocked_by_layer), 1);
         self.severity_micros.insert(u64::from(it.severity.micros()));
     }
 
@@ -414,10 +418,10 @@ impl Span {
         if self.count == 0 {
             (self.first_ns, self.last_ns) = (event_ns, event_ns);
         }
-        self.out_of_order += u64::from(event_ns < self.last_ns);
+        add(&mut self.out_of_order, u64::from(event_ns < self.last_ns));
         self.first_ns = self.first_ns.min(event_ns);
         self.last_ns = self.last_ns.max(event_ns);
-        self.count += 1;
+        add(&mut self.count, 1);
     }
 
     fn times(&self) -> Option<(u64, u64)> {
@@ -524,6 +528,11 @@ impl Counts for MetricCounts {
     fn is_zero(&self) -> bool {
         self.count == 0
     }
+}
+
+/// Counts up, as far as there are numbers: a stored cell may hold any.
+const fn add(count: &mut u64, more: u64) {
+    *count = count.saturating_add(more);
 }
 
 /// The place of a status in [`ExecutionStatus::ALL`], which is part of the format.
