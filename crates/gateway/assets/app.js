@@ -78,7 +78,7 @@ function tools() {
   show(
     document.getElementById("tools"),
     beacon,
-    h("button", { lang: other, onclick: () => { choose(other); tools(); route(); }, "aria-label": t("language"), title: t("language") }, other.toUpperCase()),
+    h("button", { lang: other, onclick: () => { choose(other); tools(); route(); }, "aria-label": `${other.toUpperCase()}: ${t("language")}`, title: t("language") }, other.toUpperCase()),
     h("button.icon", { "aria-label": t("theme"), title: t("theme"), onclick: otherTheme }, sunAndMoon()),
   );
 }

@@ -37,8 +37,11 @@ static ASSETS: &[Asset] = assets! {
         "app.js", "docs.js", "theme.js",
         "lib/api.js", "lib/chart.js", "lib/dom.js", "lib/format.js", "lib/i18n.js", "lib/print.js",
         "lib/words-en.js", "lib/words-pt.js",
+        "verify/audit.js",
         "verify/bytes.js", "verify/file.js", "verify/hash.js", "verify/log.js", "verify/map.js",
-        "verify/note.js", "verify/record.js", "verify/seal.js", "verify/state.js",
+        "verify/note.js", "verify/receipt.js",
+        "verify/record.js", "verify/seal.js", "verify/state.js",
+        "verify/transition.js",
         "view/judge.js", "view/log.js", "view/overview.js", "view/panic.js", "view/parts.js",
         "view/record.js", "view/seals.js", "view/state.js", "view/system.js", "view/token.js",
         "view/verify.js";

@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { fromHex, toHex } from "../../assets/verify/bytes.js";
 import { verify } from "../../assets/verify/map.js";
+import { rootAfter } from "../../assets/verify/transition.js";
 import { cases, verdict } from "./vectors.js";
 
 const proofs = cases("map/sha256").filter((one) => one.encoding !== undefined);
@@ -18,13 +19,31 @@ test("every question about a proof has the answer it is published with", async (
   let asked = 0;
   for (const one of proofs.filter(({ verdict }) => verdict === "accepted")) {
     const view = await verify(fromHex(one.encoding), fromHex(one.root));
-    // Transitions are for who changes a state; a reader's page asks for none.
     for (const question of one.questions.filter((question) => !("apply" in question))) {
       assert.deepEqual(answer(view, question), question.answer, one.name);
       asked += 1;
     }
   }
   assert.ok(asked > 200, `only ${asked} questions`);
+});
+
+test("every published transition leads to the root it is published with", async () => {
+  let asked = 0;
+  for (const one of proofs.filter(({ verdict }) => verdict === "accepted")) {
+    for (const { apply, answer: wanted } of one.questions.filter((question) => "apply" in question)) {
+      const changes = apply.map(({ key, value }) => [fromHex(key), value === null ? null : fromHex(value)]);
+      let found;
+      try {
+        found = toHex(await rootAfter(fromHex(one.encoding), fromHex(one.root), changes));
+      } catch (error) {
+        if (error.name !== "NotCovered") throw error;
+        found = "not covered";
+      }
+      assert.equal(found, wanted, one.name);
+      asked += 1;
+    }
+  }
+  assert.ok(asked > 20, `only ${asked} transitions`);
 });
 
 test("no flipped bit of a proof that is read leaves an answer standing", async () => {
