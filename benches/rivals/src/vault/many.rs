@@ -39,7 +39,7 @@ fn count(report: &Report, bytes: usize) -> usize {
 
 /// Slower stores get a part of the blobs: their rates are of that part.
 fn slow_count(report: &Report, bytes: usize) -> usize {
-    count(report, bytes).min(report.size(10_000, 1_000))
+    count(report, bytes).min(report.size(3_000, 500))
 }
 
 /// Blobs a second, the middle of the rounds. A store that is not on this machine is left out.
