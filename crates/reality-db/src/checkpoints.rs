@@ -209,20 +209,17 @@ impl Shared {
 /// Which of `pointers`, in order, to keep so that every version from `floor` on can be made.
 ///
 /// The newest ones, the newest at or below the floor, and of those between so few that their files
-/// take no more than the journal between them: versions are near one, and disk stays bounded.
+/// take no more than half of the journal between them: versions are near one, and disk stays bounded.
 fn kept(pointers: &[Pointer], floor: u64) -> Vec<Pointer> {
     let start = pointers.partition_point(|pointer| pointer.version <= floor);
-    let start = start.saturating_sub(1);
+    let start = start.checked_sub(1);
     let newest = pointers.len().saturating_sub(POINTERS_MIN);
     let mut kept: Vec<Pointer> = Vec::new();
-    for (at, pointer) in pointers.iter().enumerate().skip(start) {
-        let is_worth_it = match kept.last() {
-            Some(last) => {
-                pointer.journal_bytes.saturating_sub(last.journal_bytes) >= pointer.file_bytes()
-            }
-            None => true,
-        };
-        if at == start || at >= newest || is_worth_it {
+    for (at, pointer) in pointers.iter().enumerate().skip(start.unwrap_or(0)) {
+        // Without one at the floor versions are made from the beginning of the journal.
+        let before = kept.last().map_or(0, |last| last.journal_bytes);
+        let between = pointer.journal_bytes.saturating_sub(before);
+        if Some(at) == start || at >= newest || between / 2 >= pointer.file_bytes() {
             kept.push(*pointer);
         }
     }

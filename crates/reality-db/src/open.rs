@@ -258,7 +258,7 @@ pub(crate) fn begin(
             return Err(Damage::Record { version: 0 }.into());
         }
         let map = PartialMap::from(Map::with_hasher(format.profile));
-        return Ok(State::new(map, link, options.cache_bytes));
+        return Ok(State::new(map, format.profile, link, options.cache_bytes));
     };
     let catalogue = Catalogue::open(&*storage.checkpoints, pointer)?;
     State::of_checkpoint(catalogue, format.profile, options.cache_bytes)

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use merkle_core::{Batch, Missing, PartialMap, Subtree, Tally, Undo, Value};
+use merkle_core::{Batch, Fetched, Missing, PartialMap, Subtree, Tally, Undo, Value};
 
 use crate::Profile;
 use crate::checkpoint::{Catalogue, Location};
@@ -18,6 +18,7 @@ use crate::journal::Link;
 #[derive(Clone)]
 pub(crate) struct State {
     map: PartialMap<Profile>,
+    profile: Profile,
     /// Where the subtrees are that are not in memory. INVARIANT: it has every such subtree.
     catalogue: Option<Arc<Catalogue>>,
     link: Link,
@@ -48,9 +49,15 @@ struct Weight {
 
 impl State {
     /// The state of a version without anything on disk.
-    pub(crate) fn new(map: PartialMap<Profile>, link: Link, limit_bytes: u64) -> Self {
+    pub(crate) fn new(
+        map: PartialMap<Profile>,
+        profile: Profile,
+        link: Link,
+        limit_bytes: u64,
+    ) -> Self {
         Self {
             map,
+            profile,
             catalogue: None,
             link,
             memory: Memory {
@@ -73,7 +80,7 @@ impl State {
             record_hash: pointer.record,
             entries: pointer.entries,
         };
-        let mut state = Self::new(catalogue.assemble(profile)?, link, limit_bytes);
+        let mut state = Self::new(catalogue.assemble(profile)?, profile, link, limit_bytes);
         state.memory.outside = Weight {
             bytes: pointer.live_bytes,
             entries: pointer.entries,
@@ -250,22 +257,57 @@ impl State {
         Ok(())
     }
 
+    /// Brings in what is missing: read and checked in two threads if it is much.
     fn supply(&mut self, missing: &Missing) -> Result<(), Fault> {
         let catalogue = self.catalogue.clone().ok_or_else(nowhere)?;
-        for (subtree, bucket) in
-            (missing.subtrees.iter()).zip(catalogue.load_all(&missing.subtrees)?)
-        {
-            let entries = bucket.batch().ok();
-            let supplied = entries.is_some_and(|batch| self.map.supply(subtree, &batch).is_ok());
-            if !supplied {
-                return Err(catalogue.bucket_damage(subtree).into());
+        let (catalogue, profile) = (&*catalogue, self.profile);
+        let subtrees = &missing.subtrees[..];
+        let parts = if subtrees.len() < SUBTREES_WORTH_A_THREAD {
+            [fetch(catalogue, profile, subtrees), Ok(Vec::new())]
+        } else {
+            let (left, right) = subtrees.split_at(subtrees.len() / 2);
+            std::thread::scope(|threads| {
+                let left = threads.spawn(|| fetch(catalogue, profile, left));
+                let right = fetch(catalogue, profile, right);
+                [left.join().unwrap_or_else(|_| Err(panicked())), right]
+            })
+        };
+        for part in parts {
+            for (fetched, subtree, weight) in part? {
+                if self.map.put(fetched).is_err() {
+                    return Err(catalogue.bucket_damage(subtree).into());
+                }
+                let outside = &mut self.memory.outside;
+                outside.bytes = outside.bytes.saturating_sub(weight.bytes);
+                outside.entries = outside.entries.saturating_sub(weight.entries);
             }
-            let outside = &mut self.memory.outside;
-            outside.bytes = (outside.bytes).saturating_sub(bucket.bytes().len() as u64);
-            outside.entries = outside.entries.saturating_sub(bucket.entries());
         }
         Ok(())
     }
+}
+
+/// Reads subtrees from where they lie, and checks each against its hash.
+fn fetch<'s>(
+    catalogue: &Catalogue,
+    profile: Profile,
+    subtrees: &'s [Subtree],
+) -> Result<Vec<(Fetched, &'s Subtree, Weight)>, Fault> {
+    let buckets = catalogue.load_all(subtrees)?;
+    let fetched = subtrees.iter().zip(&buckets).map(|(subtree, bucket)| {
+        let entries = bucket.batch().ok();
+        let checked = entries.and_then(|entries| Fetched::check(&profile, subtree, &entries).ok());
+        let checked = checked.ok_or_else(|| Fault::from(catalogue.bucket_damage(subtree)))?;
+        let weight = Weight {
+            bytes: bucket.bytes().len() as u64,
+            entries: bucket.entries(),
+        };
+        Ok((checked, subtree, weight))
+    });
+    fetched.collect()
+}
+
+fn panicked() -> Fault {
+    EngineError::Broken("a thread that read the tree panicked".to_owned()).into()
 }
 
 impl Weight {
@@ -356,6 +398,9 @@ pub(crate) const SHRINK_STEPS: usize = 256;
 /// Memory that the tree takes for an entry beside its key and value: measured with a million and
 /// with ten million entries of 132 bytes, the allocator's part included.
 const ENTRY_BYTES: u64 = 360;
+
+/// Subtrees to be read and checked from which on two threads are faster than one.
+const SUBTREES_WORTH_A_THREAD: usize = 64;
 
 /// Changes from which on two threads are faster than one, their start included.
 const CHANGES_WORTH_A_THREAD: usize = 512;

@@ -59,6 +59,13 @@ pub struct PartialMap<H = Sha256> {
     outside: usize,
 }
 
+/// A subtree that was fetched and found to be what its hash says, for [`PartialMap::put`].
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    subtree: Subtree,
+    top: Arc<Page>,
+}
+
 /// An operation needs subtrees that are not in memory; nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} subtrees are not in memory", subtrees.len())]
@@ -440,27 +447,32 @@ impl<H: Hasher> PartialMap<H> {
     ///
     /// [`SupplyError`], if the entries are not those of the subtree.
     pub fn supply(&mut self, subtree: &Subtree, entries: &Batch<'_>) -> Result<(), SupplyError> {
-        match self.tree.get(subtree.prefix()) {
-            Err(at) if self.stub(at) == *subtree => {}
-            _ => return Err(SupplyError::NotMissing),
+        if !self.is_missing(subtree) {
+            return Err(SupplyError::NotMissing);
         }
-        let entries = entries.sorted();
-        let belongs = |(key, value): &(&[u8], Option<_>)| value.is_some() && subtree.contains(key);
-        if let Some(entry) = entries.iter().position(|entry| !belongs(entry)) {
-            return Err(SupplyError::Misplaced { entry });
+        let fetched = Fetched::check(&self.tree.hasher, subtree, entries)?;
+        self.put(fetched)
+    }
+
+    /// Brings a subtree back that was checked before; nothing is hashed.
+    ///
+    /// # Errors
+    ///
+    /// [`SupplyError::NotMissing`].
+    pub fn put(&mut self, fetched: Fetched) -> Result<(), SupplyError> {
+        let Fetched { subtree, top } = fetched;
+        if !self.is_missing(&subtree) {
+            return Err(SupplyError::NotMissing);
         }
-        let nothing = (None, self.tree.hasher.empty());
-        let ((top, computed), _) = update(&self.tree.hasher, nothing, &entries, None);
-        let (Some(top), true) = (top, computed == subtree.hash()) else {
-            return Err(SupplyError::HashMismatch {
-                expected: subtree.hash(),
-                computed,
-            });
-        };
         self.tree
-            .change_item(subtree, |page, item| page.put_page(item, top));
+            .change_item(&subtree, |page, item| page.put_page(item, top));
         self.outside -= 1;
         Ok(())
+    }
+
+    /// Whether `subtree` is outside memory.
+    fn is_missing(&self, subtree: &Subtree) -> bool {
+        matches!(self.tree.get(subtree.prefix()), Err(at) if self.stub(at) == *subtree)
     }
 
     /// The subtree outside memory at which a search ended.
@@ -469,6 +481,40 @@ impl<H: Hasher> PartialMap<H> {
         match page.item(item) {
             Item::Stub { prefix, bit } => Subtree::new(page.text(prefix), bit, hash),
             _ => Subtree::new(&[], Bit::END, hash),
+        }
+    }
+}
+
+impl Fetched {
+    /// Holds `entries`, a batch of puts, against the hash of `subtree`.
+    ///
+    /// Costs the hashing of the entries, and needs no map: many subtrees can be checked at the same
+    /// time, each for a map that hashes with `hasher`.
+    ///
+    /// # Errors
+    ///
+    /// [`SupplyError::HashMismatch`] or [`SupplyError::Misplaced`].
+    pub fn check<H: Hasher>(
+        hasher: &H,
+        subtree: &Subtree,
+        entries: &Batch<'_>,
+    ) -> Result<Self, SupplyError> {
+        let entries = entries.sorted();
+        let belongs = |(key, value): &(&[u8], Option<_>)| value.is_some() && subtree.contains(key);
+        if let Some(entry) = entries.iter().position(|entry| !belongs(entry)) {
+            return Err(SupplyError::Misplaced { entry });
+        }
+        let nothing = (None, hasher.empty());
+        let ((top, computed), _) = update(hasher, nothing, &entries, None);
+        match top {
+            Some(top) if computed == subtree.hash() => Ok(Self {
+                subtree: subtree.clone(),
+                top,
+            }),
+            _ => Err(SupplyError::HashMismatch {
+                expected: subtree.hash(),
+                computed,
+            }),
         }
     }
 }

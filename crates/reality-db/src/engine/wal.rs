@@ -392,4 +392,4 @@ const STORED: &[u8] = b"\xffwal";
 const BATCH_BYTES: usize = 256 << 10;
 
 /// How many times as long as it should be a file may get before commits wait for the engine.
-const FILES_MAX: u64 = 4;
+const FILES_MAX: u64 = 2;
