@@ -6,6 +6,7 @@
 //! This is a library because some peers weigh more than everything else together: the program in
 //! `benches/peers` hands them to [`run`], the one in this package has the light ones alone.
 
+mod audit;
 mod measure;
 mod merkle;
 mod random;
@@ -33,6 +34,10 @@ const AREAS: &[Area] = &[
     Area {
         name: "merkle",
         rows: merkle::rows,
+    },
+    Area {
+        name: "audit",
+        rows: audit::rows,
     },
     Area {
         name: "state",

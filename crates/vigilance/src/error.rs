@@ -49,6 +49,13 @@ impl StorageError {
         matches!(self.kind, StorageErrorKind::Full)
     }
 
+    /// The damage that it is, if the file is to blame and not the disk.
+    pub(crate) fn as_damage(&self) -> Option<Damage> {
+        (self.kind == StorageErrorKind::Corrupt).then(|| Damage::Page {
+            what: self.source.to_string(),
+        })
+    }
+
     /// An error in which nothing but the message is known.
     pub(crate) fn other(what: &'static str) -> Self {
         Self {
@@ -61,8 +68,18 @@ impl StorageError {
 
 impl From<rusqlite::Error> for StorageError {
     fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode;
+        use rusqlite::{Error, ErrorCode};
+        // A value of another type than was stored, or a row that is always there: the file was changed.
+        let is_other = matches!(
+            error,
+            Error::InvalidColumnType(..)
+                | Error::FromSqlConversionFailure(..)
+                | Error::IntegralValueOutOfRange(..)
+                | Error::Utf8Error(..)
+                | Error::QueryReturnedNoRows
+        );
         let kind = match error.sqlite_error_code() {
+            _ if is_other => StorageErrorKind::Corrupt,
             Some(ErrorCode::DiskFull) => StorageErrorKind::Full,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StorageErrorKind::Busy,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StorageErrorKind::Corrupt,

@@ -13,7 +13,7 @@ use crate::connection::{self, DATABASE, Gate};
 use crate::content::Contents;
 use crate::edge::{Edge, LEVEL_MAX};
 use crate::erase;
-use crate::error::{Known, OpenError, ReadError, StorageError, StorageErrorKind};
+use crate::error::{Known, OpenError, ReadError, StorageError};
 use crate::health::{Damage, Health, TileFault, Witness};
 use crate::lock::FolderLock;
 use crate::options::{Expected, Options};
@@ -54,6 +54,10 @@ impl Trail {
     /// [`OpenError`]; nothing was changed then.
     pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Self, OpenError> {
         let path = path.as_ref();
+        Self::open_at(path, options).map_err(unreadable)
+    }
+
+    fn open_at(path: &Path, options: &Options) -> Result<Self, OpenError> {
         let expected = expected(options)?;
         let outside_folder = options.outside.clone().unwrap_or_else(|| path.to_owned());
         let mut outside = Outside::new(&outside_folder, &options.origin, options.keys());
@@ -82,8 +86,7 @@ impl Trail {
             outside.sync()?;
             File::open(path)?.sync_all()?;
         }
-        let opened = database(path, options, created);
-        let (mut conn, gate) = opened.map_err(|error| unreadable(&path.join(DATABASE), error))?;
+        let (mut conn, gate) = database(path, options, created)?;
         let mut report = OpenReport {
             created,
             ..OpenReport::default()
@@ -236,15 +239,14 @@ fn database(
     Ok((conn, Gate::default()))
 }
 
-/// A file that is not a database any more, because it was one.
-fn unreadable(path: &Path, error: OpenError) -> OpenError {
-    match error {
-        OpenError::Storage(error) if error.kind() == StorageErrorKind::Corrupt => {
-            OpenError::Damaged(Box::new(Damage::Page {
-                what: format!("{} cannot be read as a database", path.display()),
-            }))
-        }
-        other => other,
+/// A file that cannot be read as the database that it was is damage.
+fn unreadable(error: OpenError) -> OpenError {
+    match &error {
+        OpenError::Storage(storage) => match storage.as_damage() {
+            Some(damage) => OpenError::Damaged(Box::new(damage)),
+            None => error,
+        },
+        _ => error,
     }
 }
 

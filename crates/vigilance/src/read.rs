@@ -151,10 +151,18 @@ impl Trail {
 
     /// Goes into panic mode if what was read is damaged.
     pub(crate) fn noticed<T>(&self, read: Result<T, ReadError>) -> Result<T, ReadError> {
-        if let Err(ReadError::Damaged(damage)) = &read {
-            self.panicked(damage);
+        let damage = match &read {
+            Err(ReadError::Damaged(damage)) => Some(Damage::clone(damage)),
+            Err(ReadError::Storage(error)) => error.as_damage(),
+            _ => None,
+        };
+        match damage {
+            Some(damage) => {
+                self.panicked(&damage);
+                Err(damage.into())
+            }
+            None => read,
         }
-        read
     }
 }
 

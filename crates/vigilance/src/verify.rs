@@ -111,10 +111,25 @@ impl Trail {
         })??;
         let mut report = VerifyReport::default();
         let mut found = Found::default();
-        let mut check = InOrder::new(&conn, self.shared(), &projection::all())?;
+        let check = InOrder::new(&conn, self.shared(), &projection::all()).map_err(ReadError::from);
+        let mut check = match check {
+            Ok(check) => check,
+            Err(error) => {
+                found.take(Err(error))?;
+                return Ok(self.reported(report, found));
+            }
+        };
         report.size = check.size();
-        let complete = in_chunks(workers, &mut check, &mut found, &mut progress)?;
-        if complete.is_continue() {
+        let in_chunks = in_chunks(workers, &mut check, &mut found, &mut progress);
+        let went = match in_chunks {
+            Ok(went) => went,
+            Err(error) => {
+                // What can be said without the rest is still said.
+                found.take(Err(error))?;
+                ControlFlow::Continue(())
+            }
+        };
+        if went.is_continue() {
             finish::finish(self, &conn, depth, &mut check, &mut found)?;
             report.is_complete = true;
             report.root = check.root();
@@ -122,12 +137,17 @@ impl Trail {
         conn.execute_batch("COMMIT")?;
         (report.texts, report.erased) = check.texts();
         (report.breaks, report.break_count) = check.into_breaks();
+        Ok(self.reported(report, found))
+    }
+
+    /// Puts what was found into the report, and goes into panic mode if that is something.
+    fn reported(&self, mut report: VerifyReport, found: Found) -> VerifyReport {
         report.damages = found.count;
         report.damage = found.listed;
         if let Some(damage) = report.damage.first() {
             self.panicked(damage);
         }
-        Ok(report)
+        report
     }
 }
 
@@ -139,6 +159,19 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    /// Takes the failure of one step as damage, if the file is to blame; the next steps go on.
+    pub(crate) fn take(&mut self, step: Result<(), ReadError>) -> Result<(), ReadError> {
+        match step {
+            Err(ReadError::Damaged(damage)) => self.add([*damage]),
+            Err(ReadError::Storage(error)) => match error.as_damage() {
+                Some(damage) => self.add([damage]),
+                None => return Err(error.into()),
+            },
+            other => return other,
+        }
+        Ok(())
+    }
+
     pub(crate) fn add(&mut self, damage: impl IntoIterator<Item = Damage>) {
         for damage in damage {
             if self.listed.contains(&damage) {

@@ -20,12 +20,17 @@ pub(super) fn finish(
     check: &mut InOrder<'_>,
     found: &mut Found,
 ) -> Result<(), ReadError> {
-    found.add(schema::check(conn)?);
-    outside_the_log(conn, check, found)?;
-    upper_tiles(conn, check.size(), found)?;
+    let step = schema::check(conn).map(|damage| found.add(damage));
+    found.take(step.map_err(ReadError::from))?;
+    let step = outside_the_log(conn, check, found);
+    found.take(step.map_err(ReadError::from))?;
+    let step = upper_tiles(conn, check.size(), found);
+    found.take(step.map_err(ReadError::from))?;
     check.texts_against_redactions(found);
-    unowned(conn, check, found)?;
-    check.finish_projections(found)?;
+    let step = unowned(conn, check, found);
+    found.take(step.map_err(ReadError::from))?;
+    let step = check.finish_projections(found);
+    found.take(step.map_err(ReadError::from))?;
     let head = check.edge.head();
     if let Some(root) = check.root()
         && root != head.root
@@ -39,10 +44,13 @@ pub(super) fn finish(
             by: Witness::Mark,
         }]);
     }
-    segments(trail, conn, check.pruned(), found)?;
-    vouched(trail, conn, found)?;
+    let step = segments(trail, conn, check.pruned(), found);
+    found.take(step.map_err(ReadError::from))?;
+    let step = vouched(trail, conn, found);
+    found.take(step)?;
     if depth == Depth::Pages {
-        pages(conn, found)?;
+        let step = pages(conn, found);
+        found.take(step.map_err(ReadError::from))?;
     }
     Ok(())
 }
