@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+mod backup;
 mod bundles;
 mod config;
 mod dashboard;
@@ -10,7 +11,9 @@ mod error;
 mod execution;
 mod follower;
 mod health;
+mod import;
 mod invariant;
+mod moment;
 mod open;
 mod persistence;
 mod queue;
@@ -30,15 +33,18 @@ mod wire;
 mod writer;
 
 pub use audit::AuditError;
+pub use backup::{BackupError, BackupReport};
 pub use config::{Config, ConfigError};
 pub use dashboard::{AttackStats, DashboardStats, ExecutionStats};
 pub use error::{ExecuteError, StorageError};
 pub use execution::{Executed, Execution, Recorded, Write};
 pub use health::{Cause, Health, Panic, Store};
+pub use import::{ImportReport, LegacyImportError, StateImport};
 pub use invariant::{
     Change, ChangedKey, Conservation, Invariant, Nonces, NotANumber, Reading, Step, Violation,
 };
 pub use merkle_core::{Hash, SignerKey, VerifierKey};
+pub use moment::Moment;
 pub use open::{OpenError, OpenReport};
 pub use persistence::Persistence;
 pub use queue::Ticket;
@@ -46,7 +52,7 @@ pub use reads::Heads;
 pub use reality_db::Profile;
 pub use receipt::{Receipt, ReceiptError, VerifiedReceipt, VerifyError, verify_receipt};
 pub use seal::{Seal, SealError};
-pub use truth_vault::{Address, Bundle, BundleAddress};
+pub use truth_vault::{Address, Bundle, BundleAddress, VerificationStatus};
 pub use vault::VaultError;
 pub use verify_all::{CheckProgress, CheckReport};
 pub use vigilance::{

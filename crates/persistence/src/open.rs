@@ -266,7 +266,7 @@ fn start(shared: Arc<Shared>, writer: Writer) -> io::Result<Persistence> {
 }
 
 /// The key that signs: the one given, the one in the file, or a new one that is written there.
-fn signer(config: &Config) -> Result<SignerKey, OpenError> {
+pub(crate) fn signer(config: &Config) -> Result<SignerKey, OpenError> {
     if let Some(signer) = &config.signer {
         return Ok(signer.clone());
     }

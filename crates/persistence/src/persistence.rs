@@ -222,7 +222,11 @@ impl Persistence {
         }))))
     }
 
-    fn record(&self, record: Record, id: Option<Id>) -> Result<Ticket<Recorded>, ExecuteError> {
+    pub(crate) fn record(
+        &self,
+        record: Record,
+        id: Option<Id>,
+    ) -> Result<Ticket<Recorded>, ExecuteError> {
         self.shared().check_health()?;
         let digest = request::digest_of_record(&record)?;
         let (ticket, answer) = Ticket::new();

@@ -48,6 +48,15 @@ impl TakenUp {
     /// What became of whoever asked for it.
     pub(crate) fn outcome(&self, version: u64) -> Option<(Id, Outcome)> {
         match &self.record {
+            Record::Execution(execution) if execution.state_version.is_none() => {
+                let recorded = Recorded {
+                    index: self.index,
+                    version,
+                    repeated: false,
+                };
+                let id = Id::Execution(execution.tx_id.clone());
+                Some((id, Outcome::Recorded(recorded)))
+            }
             Record::Execution(execution) => {
                 let executed = Executed {
                     tx_id: execution.tx_id.clone(),

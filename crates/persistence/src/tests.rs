@@ -1,5 +1,6 @@
 //! Tests of the whole, on real files.
 
+mod acts;
 mod basics;
 mod receipts;
 pub(crate) mod steps;

@@ -192,7 +192,12 @@ impl Outcome {
                 recorded.repeated = true;
                 Some(recorded)
             }
-            Self::Executed(_) => None,
+            // An execution that was imported is a record like any other.
+            Self::Executed(executed) => Some(Recorded {
+                index: executed.index,
+                version: executed.version,
+                repeated: true,
+            }),
         }
     }
 }
