@@ -28,7 +28,16 @@ const LAYERS: &[(&str, &[&str])] = &[
             "vigilance",
         ],
     ),
-    ("diotec360", &["gateway", "persistence", "merkle-core"]),
+    (
+        "diotec360",
+        &[
+            "gateway",
+            "persistence",
+            "merkle-core",
+            "truth-vault",
+            "vigilance",
+        ],
+    ),
 ];
 
 /// Packages outside `crates/`: they may use every crate, and no crate may use them.

@@ -11,7 +11,8 @@ use crate::{command, exit};
 /// State, code and audit trail live in one data directory. Every answer can come with a proof that
 /// anybody can check offline; whatever is changed behind the program's back is found.
 ///
-/// New here? `diotec360 serve --example` starts the HTTP API and the dashboard over an example ledger.
+/// New here? `diotec360 demo` tells the whole story in half a minute, on real stores, and
+/// `diotec360 serve --example` starts the HTTP API and the dashboard over an example ledger.
 #[derive(Debug, Parser)]
 #[command(name = "diotec360", version, after_help = exit::HELP, propagate_version = true)]
 pub(crate) struct Cli {
@@ -69,6 +70,8 @@ pub(crate) enum Colour {
 pub(crate) enum Command {
     /// Start the HTTP API and the dashboard.
     Serve(command::serve::Serve),
+    /// Tell the story in six acts on real stores; exits with 0 only if every act proved itself.
+    Demo(command::demo::Demo),
     /// Load executions, attacks and metrics from a file of JSON lines.
     Load(command::load::Load),
 
@@ -96,6 +99,22 @@ pub(crate) enum Command {
     /// Record an attack that was blocked.
     Attack(command::attack::AttackArgs),
 
+    /// Read, search, export and check the audit trail.
+    #[command(subcommand)]
+    Audit(command::audit::Audit),
+    /// Write a report over a period, with a proof that nothing was left out.
+    Report(command::report::ReportArgs),
+    /// Check a report offline with a public key.
+    VerifyReport(command::verify_report::VerifyReport),
+    /// Show the numbers of the dashboard.
+    Stats(command::stats::Stats),
+
+    /// Store and read code, proofs and certificates by their addresses.
+    #[command(subcommand)]
+    Vault(command::vault::Vault),
+
+    /// Check everything: each store by itself, and all of them against one another.
+    VerifyAll(command::verify_all::VerifyAll),
     /// Make a seal over everything, and write it to a file for others to keep.
     Seal(command::seal::MakeSeal),
     /// Check a seal offline with a public key.

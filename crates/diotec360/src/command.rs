@@ -1,7 +1,9 @@
 //! The commands, one a file.
 
 pub(crate) mod attack;
+pub(crate) mod audit;
 pub(crate) mod completions;
+pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod exec;
@@ -14,11 +16,16 @@ pub(crate) mod man;
 pub(crate) mod prove;
 pub(crate) mod put;
 pub(crate) mod receipt;
+pub(crate) mod report;
 pub(crate) mod seal;
 pub(crate) mod serve;
+pub(crate) mod stats;
 pub(crate) mod token;
+pub(crate) mod vault;
+pub(crate) mod verify_all;
 pub(crate) mod verify_proof;
 pub(crate) mod verify_receipt;
+pub(crate) mod verify_report;
 pub(crate) mod verify_seal;
 
 use crate::cli::{Cli, Command, Globals};
@@ -40,6 +47,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Code> {
     match &cli.command {
         Command::Serve(it) => it.run(context),
         Command::Load(it) => it.run(context),
+        Command::Demo(it) => it.run(context),
         Command::Put(it) => it.run(context),
         Command::Get(it) => it.run(context),
         Command::List(it) => it.run(context),
@@ -51,6 +59,12 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Code> {
         Command::Receipt(it) => it.run(context),
         Command::VerifyReceipt(it) => it.run(context),
         Command::Attack(it) => it.run(context),
+        Command::Audit(it) => it.run(context),
+        Command::Report(it) => it.run(context),
+        Command::VerifyReport(it) => it.run(context),
+        Command::Stats(it) => it.run(context),
+        Command::Vault(it) => it.run(context),
+        Command::VerifyAll(it) => it.run(context),
         Command::Seal(it) => it.run(context),
         Command::VerifySeal(it) => it.run(context),
         Command::Doctor(it) => it.run(context),
