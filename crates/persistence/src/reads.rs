@@ -5,7 +5,7 @@ use vigilance::Trail;
 
 use crate::audit::AuditError;
 use crate::dashboard::{AttackStats, DashboardStats, ExecutionStats};
-use crate::{Persistence, StorageError};
+use crate::{Persistence, StorageError, VaultError};
 
 /// Where the three stores stand as of one version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,18 +46,32 @@ impl Persistence {
         }
     }
 
-    /// The numbers of the dashboard. They cost the same however much was recorded.
+    /// Waits until the audit trail has all that was committed before the call, and says where everything
+    /// stood then: what the trail is asked afterwards, it answers with that in it.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Behind`], if the trail fails.
+    pub fn catch_up(&self) -> Result<Heads, StorageError> {
+        let heads = self.heads();
+        self.shared().wait_until_applied(heads.log.size.get())?;
+        Ok(heads)
+    }
+
+    /// The numbers of the dashboard, with all in them that was committed before the call. They cost the
+    /// same however much was recorded.
     ///
     /// # Errors
     ///
     /// [`StorageError`].
     pub fn dashboard_stats(&self) -> Result<DashboardStats, StorageError> {
+        let heads = self.catch_up()?;
         let executions = self.audit().execution_stats().map_err(AuditError::from)?;
         let attacks = self.audit().attack_stats().map_err(AuditError::from)?;
-        let heads = self.heads();
+        let bundles = self.vault().bundle_count().map_err(VaultError::from)?;
         Ok(DashboardStats {
             merkle_root: heads.state_root.to_string(),
-            total_bundles: heads.vault_objects,
+            total_bundles: bundles,
             executions: ExecutionStats {
                 total_executions: executions.total_executions,
                 status_breakdown: executions.status_breakdown,

@@ -271,6 +271,10 @@ fn statistics(story: &mut Story) -> anyhow::Result<String> {
         }
     }
     ensure!(
+        (executions, attacks) == (3, 1),
+        "{executions} executions and {attacks} attacks are in the log"
+    );
+    ensure!(
         stats.executions.total_executions == executions,
         "the number of executions is another"
     );

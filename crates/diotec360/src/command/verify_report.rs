@@ -23,7 +23,7 @@ pub(crate) struct VerifyReport {
     /// The public key of whoever runs the system: a text, or a file that holds it.
     #[arg(long, value_name = "KEY")]
     key: String,
-    /// Name of the log; that of the key otherwise.
+    /// Name of the log; that of the key and `/audit` otherwise.
     #[arg(long, value_name = "NAME")]
     origin: Option<String>,
 }
@@ -31,7 +31,10 @@ pub(crate) struct VerifyReport {
 impl VerifyReport {
     pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Code> {
         let key = public_key(&self.key)?;
-        let origin = self.origin.clone().unwrap_or_else(|| key.name().to_owned());
+        let origin = self
+            .origin
+            .clone()
+            .unwrap_or_else(|| format!("{}/audit", key.name()));
         let proof = store::read_file(&self.proof)?;
         let report = verify_report(&proof, &[key], &origin)
             .map_err(|error| refuted(format!("{} does not hold: {error}", self.proof.display())))?;

@@ -101,7 +101,8 @@ impl Shared {
             Err(error) => {
                 // Another process may have moved it, or put a good copy.
                 self.refresh()?;
-                match self.index().get(address) {
+                let now = self.index().get(address);
+                match now {
                     None => Ok(None),
                     Some(now) if now != place => read(now).map(Some),
                     Some(_) => Err(error),

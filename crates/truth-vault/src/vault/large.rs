@@ -164,7 +164,9 @@ impl Shared {
             self.put_small(found, &whole, options)?;
             return remove(Ok(found));
         };
-        if let Some(place) = self.index().get(&found)
+        // Looked up by itself: the body takes the writer, which comes before the index.
+        let known = self.index().get(&found);
+        if let Some(place) = known
             && self.is_whole(&found, place)?
         {
             let ticket = self.ticket_of(place, options.durability)?;

@@ -1,0 +1,224 @@
+//! The program as people run it.
+#![expect(
+    clippy::unwrap_used,
+    reason = "an unwrap that panics is how these tests fail"
+)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+/// Runs the program on the data directory `data` below `folder`.
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder).args(arguments).output().unwrap()
+}
+
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_diotec360"));
+    command.current_dir(folder).args(["--data", "data"]);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("DIOTEC360_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+fn said(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn the_demo_proves_every_act() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = said(&run(folder.path(), &["demo", "--json"]));
+    let acts: Vec<serde_json::Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(acts.len(), 6);
+    for act in &acts {
+        assert_eq!(act["proved"], true, "{act}");
+    }
+}
+
+#[test]
+fn values_come_with_proofs_that_hold_without_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    said(&run(at, &["put", "alice", "900"]));
+    said(&run(at, &["put", "bob", "100"]));
+    assert_eq!(said(&run(at, &["get", "alice"])), "900\n");
+    assert_eq!(said(&run(at, &["list"])), "alice  900\nbob  100\n");
+    said(&run(
+        at,
+        &["prove", "alice", "--sealed", "--out", "alice.json"],
+    ));
+    said(&run(at, &["prove", "carol", "--out", "carol.json"]));
+    let key = said(&run(at, &["key"]));
+    std::fs::rename(at.join("data"), at.join("gone")).unwrap();
+
+    let key = key.trim();
+    assert!(
+        said(&run(at, &["verify-proof", "alice.json", "--key", key]))
+            .starts_with("holds: alice is 900")
+    );
+    assert!(
+        said(&run(at, &["verify-proof", "carol.json"])).starts_with("holds: there is no key carol")
+    );
+    let proof = std::fs::read_to_string(at.join("alice.json")).unwrap();
+    for (from, to) in [
+        ("\"900\"", "\"901\""),
+        ("393030", "393031"),
+        ("true", "false"),
+        ("\"root\": \"", "\"root\": \"00"),
+    ] {
+        std::fs::write(at.join("forged.json"), proof.replacen(from, to, 1)).unwrap();
+        let forged = run(at, &["verify-proof", "forged.json", "--key", key]);
+        assert_ne!(forged.status.code(), Some(0), "{from} became {to}");
+    }
+    assert_eq!(run(at, &["get", "alice"]).status.code(), Some(3));
+}
+
+#[test]
+fn receipts_and_reports_hold_without_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    said(&run(
+        at,
+        &[
+            "exec",
+            "transfer",
+            "--tx",
+            "t1",
+            "--put",
+            "a=1",
+            "--layer",
+            "z3_prover=passed",
+        ],
+    ));
+    let again = said(
+        &run(
+            at,
+            &["exec", "transfer", "--tx", "t1", "--put", "a=2", "--json"],
+        )
+        .clone(),
+    );
+    assert!(
+        again.contains("\"repeated\":true") || again.contains("conflict"),
+        "{again}"
+    );
+}
+
+#[test]
+fn errors_say_what_to_do_and_end_as_documented() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let missing = run(at, &["get", "alice"]);
+    assert_eq!(missing.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("next:"));
+    assert_eq!(run(at, &["no-such-command"]).status.code(), Some(2));
+    said(&run(at, &["put", "alice", "900"]));
+    let missing = run(at, &["get", "bob", "--json"]);
+    assert_eq!(missing.status.code(), Some(3));
+    let error: serde_json::Value = serde_json::from_slice(&missing.stderr).unwrap();
+    assert_eq!(error["exit"], 3);
+}
+
+#[test]
+fn who_stops_reading_breaks_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let lines: String = (0..3000)
+        .map(|at| format!(r#"{{"kind":"execution","tx_id":"t{at}","intent_name":"fill","status":"PROVED","timestamp_ns":{at},"writes":{{"key{at:05}":"a value of some length"}}}}"#) + "\n")
+        .collect();
+    std::fs::write(at.join("lines"), lines).unwrap();
+    assert_eq!(
+        said(&run(at, &["load", "lines"])),
+        "3000 recorded, 0 had been before, 0 refused\n"
+    );
+    assert_eq!(
+        said(&run(at, &["load", "lines"])),
+        "0 recorded, 3000 had been before, 0 refused\n"
+    );
+    let mut child = command(at)
+        .args(["list", "-n", "3000"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 10];
+    child.stdout.take().unwrap().read_exact(&mut first).unwrap(); // and closes it
+    let ended = child.wait_with_output().unwrap();
+    assert!(ended.status.success(), "{ended:?}");
+    assert!(ended.stderr.is_empty(), "{ended:?}");
+}
+
+/// A server that is stopped with the test.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_server_answers_keeps_others_out_and_stops_when_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let mut child = command(at)
+        .args([
+            "serve",
+            "--example",
+            "--listen",
+            "127.0.0.1:0",
+            "--json",
+            "--log",
+            "error",
+        ])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let mut server = Server(child);
+    let started: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let address = started["url"]
+        .as_str()
+        .unwrap()
+        .trim_start_matches("http://")
+        .to_owned();
+
+    let mut stream = TcpStream::connect(&address).unwrap();
+    write!(
+        stream,
+        "GET /api/persistence/stats HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("\"total_executions\":181"), "{answer}");
+
+    let second = run(at, &["get", "account:alice"]);
+    assert_eq!(second.status.code(), Some(6), "{second:?}");
+
+    let id = server.0.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(server.0.wait().unwrap().success());
+    assert!(said(&run(at, &["get", "account:alice"])).contains("balance"));
+    assert!(said(&run(at, &["verify-all"])).ends_with("sound\n"));
+}
