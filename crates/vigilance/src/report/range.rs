@@ -5,13 +5,19 @@ use rusqlite::OptionalExtension;
 use super::scope::Scope;
 use super::{REPORT_RECORDS_MAX, ReportError};
 use crate::error::ReadError;
-use crate::{Trail, read};
+use crate::{Trail, read, segment};
 
 impl Trail {
     /// The smallest range with all records of the period, and the neighbours that were observed before and
     /// after it.
     pub(super) fn report_range(&self, scope: &Scope, size: u64) -> Result<(u64, u64), ReportError> {
-        let (first, end) = self.matching_range(scope, size)?.unwrap_or((size, size));
+        let kept = self.matching_range(scope, size)?;
+        let moved_out = self.moved_out_range(scope, size)?;
+        let (first, end) = match (moved_out, kept) {
+            // Where no kept record matches, the range of those only says about where one would be.
+            (Some((first, moved)), Some((_, kept))) => (first, moved.max(kept)),
+            (range, None) | (None, range) => range.unwrap_or((size, size)),
+        };
         let mut first = first.saturating_sub(1);
         let mut end = size.min(end.saturating_add(1));
         for _ in 0..NEIGHBOURS_MAX {
@@ -67,6 +73,21 @@ impl Trail {
                 |(first, last): (i64, i64)| (first.cast_unsigned(), last.cast_unsigned() + 1);
             Ok(range.map(places).or((size > 0).then_some((0, 0))))
         })
+    }
+
+    /// The same of the records that were moved out into segments: no table has them, so each is looked
+    /// at.
+    fn moved_out_range(&self, scope: &Scope, size: u64) -> Result<Option<(u64, u64)>, ReadError> {
+        let past = self.shared().read(segment::pruned)?.min(size);
+        let mut range: Option<(u64, u64)> = None;
+        for index in 0..past {
+            let read = self.shared().nodes(|nodes| read::record(nodes, index));
+            if scope.matches(&self.noticed(read)?.record) {
+                let first = range.map_or(index, |(first, _)| first);
+                range = Some((first, index + 1));
+            }
+        }
+        Ok(range)
     }
 
     fn observed_ns(&self, index: u64) -> Result<u64, ReadError> {

@@ -368,3 +368,32 @@ fn a_period_without_records_has_a_report_too() {
         }
     }
 }
+
+#[test]
+fn records_that_were_moved_out_are_in_it_too() {
+    let place = trail(700);
+    let seconds = [(1_050, 1_090), (1_500, 1_560), (1_600, 1_650)];
+    let before: Vec<_> = seconds
+        .iter()
+        .map(|it| indexes_within(&place, *it))
+        .collect();
+    let sealed = place.trail.seal(512, None).unwrap().unwrap();
+    assert_eq!(sealed.past, 512);
+    for (it, before) in seconds.iter().zip(before) {
+        assert_eq!(indexes_within(&place, *it), before);
+        assert!(!before.is_empty());
+    }
+}
+
+/// Indexes of the records in a verified report.
+fn indexes_within(place: &Place, (from, until): (u64, u64)) -> Vec<u64> {
+    let kind = ReportKind::Compliance;
+    let request = ReportRequest::new(kind, from * SECOND, until * SECOND, 9_000 * SECOND);
+    let report = place.trail.report(&request).unwrap();
+    verify(&report)
+        .unwrap()
+        .records
+        .iter()
+        .map(|it| it.0)
+        .collect()
+}
