@@ -18,6 +18,7 @@ mod parts;
 mod segment;
 mod set;
 mod status;
+mod sync;
 mod time;
 mod vault;
 mod volume;
@@ -44,7 +45,9 @@ pub use legacy::{
 pub use options::{Durability, Options};
 pub use set::{MembershipError, VaultHead, verify_membership};
 pub use status::{UnknownStatus, VerificationStatus};
+pub use sync::{Summary, SyncError, SyncPeer, SyncReport};
 pub use vault::{
-    BlobStat, BundleGetError, BundleImportError, CarExportError, CarImportError, CarReport, Cut,
-    LegacyImport, LegacyImported, OpenReport, Progress, PutOptions, Vault,
+    BadObject, BlobStat, BundleGetError, BundleImportError, CarExportError, CarImportError,
+    CarReport, Cut, LegacyImport, LegacyImported, MissingPart, OpenReport, Progress, PutOptions,
+    RepairReport, ScrubOptions, ScrubReport, Vault, VerifyReport,
 };

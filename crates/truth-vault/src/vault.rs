@@ -2,11 +2,13 @@
 
 mod bundles;
 mod car;
+mod check;
 mod get;
 mod large;
 mod open;
 mod put;
 mod refresh;
+mod scrub;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -23,10 +25,12 @@ use crate::{Options, PutError};
 
 pub use bundles::{BundleGetError, BundleImportError, LegacyImport, LegacyImported};
 pub use car::{CarExportError, CarImportError, CarReport};
+pub use check::{BadObject, MissingPart, VerifyReport};
 pub use get::BlobStat;
 pub use large::Progress;
 pub use open::{Cut, OpenReport};
 pub use put::PutOptions;
+pub use scrub::{RepairReport, ScrubOptions, ScrubReport};
 
 /// An open vault. Cloning the handle is cheap; all clones share it, in all threads, and several
 /// processes may have one vault open.
@@ -56,6 +60,7 @@ pub(crate) struct Shared {
     options: Options,
     pub(crate) root: Box<dyn Volume>,
     pub(crate) segments: Box<dyn Volume>,
+    pub(crate) quarantine: Box<dyn Volume>,
     large: Large,
     writer: Mutex<Writer>,
     group: Group,
@@ -122,6 +127,17 @@ impl std::fmt::Debug for Vault {
 }
 
 impl Shared {
+    /// Puts a small file in the vault's folder in place of the one of that name: all or nothing.
+    pub(crate) fn replace(&self, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+        let scratch = format!("{name}.{}", std::process::id());
+        self.root.remove(&scratch)?;
+        let file = self.root.create(&scratch)?;
+        file.write_at(0, bytes)?;
+        file.sync()?;
+        self.root.rename(&scratch, name)?;
+        self.root.sync()
+    }
+
     pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }

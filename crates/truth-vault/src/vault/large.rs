@@ -306,7 +306,7 @@ impl Shared {
         Ok(bytes)
     }
 
-    fn read_range(
+    pub(crate) fn read_range(
         &self,
         address: &Address,
         place: Place,

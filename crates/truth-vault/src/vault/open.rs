@@ -166,6 +166,7 @@ impl Opening<'_> {
                 options: self.options.clone(),
                 root: self.root,
                 segments: self.segments,
+                quarantine: self.quarantine,
                 large: Large::new(self.large),
                 writer: Mutex::new(writer),
                 group: Group::default(),
