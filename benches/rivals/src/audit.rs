@@ -207,9 +207,7 @@ fn reads(report: &mut Report, trail: &Trail) {
     report.row(&row.goal(Goal::AtMost(0.5)));
     let (filter, mut from) = (Filter::executions(), PageFrom::Newest);
     let mut times = repeat(count, || {
-        let page = trail
-            .page(&filter, from.clone(), 50)
-            .expect("a sound trail");
+        let page = trail.page(&filter, from, 50).expect("a sound trail");
         from = page.older.map_or(PageFrom::Newest, PageFrom::Older);
     });
     let row = Row::new(

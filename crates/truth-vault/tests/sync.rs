@@ -34,8 +34,12 @@ proptest! {
             put(&one, number);
             put(&two, number);
         }
-        (0..ours).for_each(|number| drop(put(&one, 10_000 + number)));
-        (0..theirs).for_each(|number| drop(put(&two, 20_000 + number)));
+        for number in 0..ours {
+            put(&one, 10_000 + number);
+        }
+        for number in 0..theirs {
+            put(&two, 20_000 + number);
+        }
         let there = two.sync_from(&mut one, Durability::Batch, &mut go_on).unwrap();
         let back = one.sync_from(&mut two, Durability::Each, &mut go_on).unwrap();
         prop_assert_eq!((there.blobs, back.blobs), (u64::from(ours), u64::from(theirs)));

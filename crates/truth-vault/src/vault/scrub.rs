@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
 use super::check::BadObject;
@@ -11,7 +11,7 @@ use super::{Shared, Vault};
 use crate::index::Place;
 use crate::segment::{self, FILE_HEADER_BYTES, Found, HEADER_BYTES, Header, Kind, Scan};
 use crate::sync::SyncPeer;
-use crate::{Address, Durability, GetError, PutOptions, SyncError};
+use crate::{Address, Damage, Durability, GetError, PutOptions, SyncError};
 
 /// How much one call of [`Vault::scrub`] does.
 #[derive(Clone, Copy, Debug)]
@@ -219,9 +219,12 @@ impl Scrub<'_> {
         for found in Scan::new(&*file, from)? {
             let (at, header) = match found? {
                 Found::Record { at, header } => (at, header),
-                Found::Gap { at_end: true, .. } => break, // being written
-                Found::Gap { at, .. } => {
-                    self.report.gaps.push((segment::name(number), at));
+                Found::Gap { at, bytes, at_end } => {
+                    let lost = self.lost(number, at..at + bytes)?;
+                    // The end of a segment may be being written; where records were, it was written.
+                    if lost || !at_end {
+                        self.report.gaps.push((segment::name(number), at));
+                    }
                     continue;
                 }
             };
@@ -238,6 +241,20 @@ impl Scrub<'_> {
         Ok(true)
     }
 
+    /// Names the blobs that are known to lie where there is no record; whether there are any.
+    fn lost(&mut self, number: u32, gap: Range<u64>) -> Result<bool, GetError> {
+        let known = self.shared.index().all();
+        let lost = known
+            .into_iter()
+            .filter(|(_, place)| place.segment == number && gap.contains(&place.at));
+        let mut any = false;
+        for (address, place) in lost {
+            any = true;
+            self.bad(address, place, Damage::Header)?;
+        }
+        Ok(any)
+    }
+
     fn record(&mut self, number: u32, at: u64, header: &Header) -> Result<(), GetError> {
         let place = Place::new(number, at, header);
         self.report.records += 1;
@@ -250,16 +267,21 @@ impl Scrub<'_> {
             Err(GetError::Damaged { damage, .. }) => damage,
             Err(error) => return Err(error),
         };
-        let needed_by = self.shared.needed_by(header.address, place);
+        self.bad(header.address, place, damage)
+    }
+
+    /// Sets a bad record aside, and names it.
+    fn bad(&mut self, address: Address, place: Place, damage: Damage) -> Result<(), GetError> {
+        let needed_by = self.shared.needed_by(address, place);
         let bad = BadObject {
-            address: header.address,
-            file: segment::name(number),
-            at,
+            address,
+            file: segment::name(place.segment),
+            at: place.at,
             damage,
             needed_by,
         };
         self.shared.set_aside(&bad, place)?;
-        match self.shared.has_good_copy(&header.address, place)? {
+        match self.shared.has_good_copy(&address, place)? {
             true => self.report.superseded += 1,
             false => self.report.bad.push(bad),
         }
@@ -283,6 +305,9 @@ impl Shared {
         let known = self.quarantine.list()?;
         let file = self.file(place.segment)?;
         let mut record = vec![0; HEADER_BYTES + place.stored_bytes as usize];
+        // As much of it as there is: the file may have been cut.
+        let there = usize::try_from(file.len()?.saturating_sub(place.at)).unwrap_or(usize::MAX);
+        record.truncate(there);
         file.read_at(place.at, &mut record)?;
         let mut why = format!(
             "{}\n{} at byte {}: {}\n",
