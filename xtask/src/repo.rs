@@ -73,8 +73,8 @@ impl Repo {
         serde_json::from_str(&json).context("`cargo metadata` wrote what is no JSON")
     }
 
-    /// Library crates under `crates/`: their names, sorted.
-    pub(crate) fn libraries(&self) -> Result<Vec<String>> {
+    /// Library crates under `crates/` that have features: their names, sorted.
+    pub(crate) fn libraries_with_features(&self) -> Result<Vec<String>> {
         let metadata = self.metadata("Cargo.toml")?;
         let packages = metadata["packages"].as_array().context("no packages")?;
         let crates = self.root.join("crates");
@@ -82,6 +82,9 @@ impl Repo {
             let manifest = package["manifest_path"].as_str().unwrap_or_default();
             let mut kinds = package["targets"].as_array().into_iter().flatten();
             Path::new(manifest).starts_with(&crates)
+                && package["features"]
+                    .as_object()
+                    .is_some_and(|features| !features.is_empty())
                 && kinds.any(|target| target["kind"][0].as_str() == Some("lib"))
         };
         let libraries = packages.iter().filter(is_library);
