@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::bytes::given;
 
 /// The ledger that `serve --example` loads.
-pub(crate) const EXAMPLE: &str = include_str!("../data/ledger.jsonl");
+const EXAMPLE: &str = include_str!("../data/ledger.jsonl");
 
 /// One line.
 #[derive(Debug, Deserialize)]
@@ -58,6 +58,29 @@ pub(crate) enum Line {
 /// How many lines wait for their sync together.
 const WINDOW: usize = 256;
 
+/// Loads the example ledger as if its last line had just happened, unless it is there.
+pub(crate) fn load_example(store: &Persistence, now_ns: u64) -> anyhow::Result<Loaded> {
+    if store.audit().execution_by_tx("genesis")?.is_some() {
+        return Ok(Loaded::default());
+    }
+    let lines: Vec<Line> = EXAMPLE
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
+    let last = lines
+        .iter()
+        .map(Line::timestamp_ns)
+        .max()
+        .unwrap_or_default();
+    let mut loaded = Loaded::default();
+    for mut line in lines {
+        let at = line.timestamp_ns_mut();
+        *at = now_ns.saturating_sub(last.saturating_sub(*at));
+        loaded.record(store, line.into_request()?)?;
+    }
+    Ok(loaded)
+}
+
 /// Records every line of `text`; `progress` is told how many are durable. Lines that were recorded before
 /// change nothing, so what was interrupted is simply loaded again.
 pub(crate) fn load(
@@ -76,13 +99,9 @@ pub(crate) fn load(
         let line: Line = serde_json::from_str(line).with_context(at)?;
         match line.into_request().with_context(at)? {
             Request::Execution(execution) => waiting.push(store.submit(*execution)?),
-            Request::Attack(attack) => {
+            other => {
                 loaded.settle(&mut waiting)?;
-                loaded.count(store.save_attack(*attack)?.repeated, false);
-            }
-            Request::Metric(metric) => {
-                loaded.settle(&mut waiting)?;
-                loaded.count(store.log_metric(metric)?.repeated, false);
+                loaded.record(store, other)?;
             }
         }
         if waiting.len() >= WINDOW {
@@ -104,6 +123,16 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
+    /// Records one, and waits for it.
+    fn record(&mut self, store: &Persistence, request: Request) -> anyhow::Result<()> {
+        match request {
+            Request::Execution(execution) => self.settle(&mut vec![store.submit(*execution)?])?,
+            Request::Attack(attack) => self.count(store.save_attack(*attack)?.repeated, false),
+            Request::Metric(metric) => self.count(store.log_metric(metric)?.repeated, false),
+        }
+        Ok(())
+    }
+
     fn settle(&mut self, waiting: &mut Vec<Ticket<persistence::Executed>>) -> anyhow::Result<()> {
         for ticket in waiting.drain(..) {
             let executed = ticket.wait()?;
@@ -128,6 +157,22 @@ enum Request {
 }
 
 impl Line {
+    fn timestamp_ns(&self) -> u64 {
+        match self {
+            Self::Execution { timestamp_ns, .. }
+            | Self::Attack { timestamp_ns, .. }
+            | Self::Metric { timestamp_ns, .. } => *timestamp_ns,
+        }
+    }
+
+    fn timestamp_ns_mut(&mut self) -> &mut u64 {
+        match self {
+            Self::Execution { timestamp_ns, .. }
+            | Self::Attack { timestamp_ns, .. }
+            | Self::Metric { timestamp_ns, .. } => timestamp_ns,
+        }
+    }
+
     fn into_request(self) -> anyhow::Result<Request> {
         Ok(match self {
             Self::Execution {

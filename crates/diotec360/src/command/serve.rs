@@ -10,6 +10,7 @@ use tokio::signal;
 
 use super::Context;
 use super::token::token_file;
+use crate::clock::now_ns;
 use crate::exit::Code;
 use crate::output::Paint;
 use crate::{ledger, store};
@@ -63,7 +64,7 @@ impl Serve {
             ));
         }
         if self.example {
-            let loaded = ledger::load(&store, ledger::EXAMPLE, |_| {})?;
+            let loaded = ledger::load_example(&store, now_ns())?;
             context.output.note(&format!(
                 "the example ledger: {} records loaded",
                 loaded.recorded
