@@ -4,6 +4,7 @@ mod bench;
 mod cache;
 mod campaigns;
 mod ci;
+mod debian;
 mod docs;
 mod fuzz;
 mod judges;

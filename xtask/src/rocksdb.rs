@@ -4,12 +4,12 @@
 //! so this links the library that the system has instead: its C interface is the same.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::{env, fs};
 
 use anyhow::{Context, Result};
 
-use crate::{process, repo::Repo};
+use crate::{debian, process, repo::Repo};
 
 /// The feature that other steps leave out.
 pub(crate) const FEATURE: &str = "rocksdb";
@@ -33,16 +33,7 @@ pub(crate) fn library() -> Result<PathBuf, String> {
         return Ok(folder);
     }
     let wanted = DEBIAN_PACKAGES.join(" ");
-    if env::var_os("CI").is_none() {
-        return Err(format!("install {wanted}, or set ROCKSDB_LIB_DIR"));
-    }
-    let apt = |arguments: &[&str]| {
-        let mut apt = Command::new("apt-get");
-        process::run(apt.args(arguments).stdout(Stdio::null()))
-            .map_err(|error| format!("{wanted} cannot be installed: {error}"))
-    };
-    apt(&["update"])?;
-    apt(&[&["install", "--yes"][..], &DEBIAN_PACKAGES].concat())?;
+    debian::install(&DEBIAN_PACKAGES).map_err(|why| format!("{why}, or set ROCKSDB_LIB_DIR"))?;
     installed().ok_or_else(|| format!("{wanted} brought no librocksdb.so"))
 }
 

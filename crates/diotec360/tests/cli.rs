@@ -86,30 +86,48 @@ fn values_come_with_proofs_that_hold_without_the_store() {
 fn receipts_and_reports_hold_without_the_store() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    said(&run(
-        at,
-        &[
-            "exec",
-            "transfer",
-            "--tx",
-            "t1",
-            "--put",
-            "a=1",
-            "--layer",
-            "z3_prover=passed",
-        ],
-    ));
-    let again = said(
-        &run(
-            at,
-            &["exec", "transfer", "--tx", "t1", "--put", "a=2", "--json"],
-        )
-        .clone(),
-    );
+    let transfer = [
+        "exec",
+        "transfer",
+        "--tx",
+        "t1",
+        "--layer",
+        "z3_prover=passed",
+    ];
+    said(&run(at, &[&transfer[..], &["--put", "a=1"]].concat()));
+    // Another execution of the same name is not taken for it.
+    let other = run(at, &[&transfer[..], &["--put", "a=2"]].concat());
+    assert_eq!(other.status.code(), Some(1), "{other:?}");
+    said(&run(at, &["receipt", "t1"]));
+    said(&run(at, &["report", "compliance"]));
+    let key = said(&run(at, &["key"]));
+    std::fs::rename(at.join("data"), at.join("gone")).unwrap();
+
+    let key = key.trim();
+    let receipt = said(&run(at, &["verify-receipt", "t1.receipt", "--key", key]));
     assert!(
-        again.contains("\"repeated\":true") || again.contains("conflict"),
-        "{again}"
+        receipt.starts_with("holds: t1 transfer PROVED"),
+        "{receipt}"
     );
+    let report = [
+        "verify-report",
+        "compliance.proof",
+        "compliance.html",
+        "compliance.csv",
+        "--key",
+        key,
+    ];
+    assert!(said(&run(at, &report)).starts_with("holds:"));
+
+    for file in ["t1.receipt", "compliance.proof", "compliance.html"] {
+        let mut bytes = std::fs::read(at.join(file)).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(at.join(file), bytes).unwrap();
+    }
+    let forged = run(at, &["verify-receipt", "t1.receipt", "--key", key]);
+    assert_eq!(forged.status.code(), Some(4), "{forged:?}");
+    assert_eq!(run(at, &report).status.code(), Some(4));
 }
 
 #[test]

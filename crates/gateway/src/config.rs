@@ -279,4 +279,17 @@ mod tests {
             })
         ));
     }
+
+    #[test]
+    fn the_page_about_it_shows_the_defaults() {
+        let page = include_str!("../../../docs/configuration.md");
+        let block = page
+            .split("```")
+            .nth(1)
+            .and_then(|block| block.strip_prefix("toml"));
+        let mut shown = Config::parse(block.unwrap()).unwrap();
+        assert_eq!(shown.limits.requests_per_second, Some(0));
+        shown.limits.requests_per_second = None; // what is left out: 0 on loopback
+        assert_eq!(format!("{shown:?}"), format!("{:?}", Config::default()));
+    }
 }

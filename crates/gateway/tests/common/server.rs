@@ -16,7 +16,7 @@ use crate::client::Client;
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) store: Persistence,
-    pub(crate) dir: TempDir,
+    pub(crate) dir: Option<TempDir>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<bool>>,
 }
@@ -31,10 +31,21 @@ impl Running {
     }
 
     pub(crate) fn in_dir(dir: TempDir, change: impl FnOnce(&mut Config)) -> Self {
+        Self::open(dir, change, false)
+    }
+
+    /// Over stores that may be damaged.
+    pub(crate) fn in_dir_damaged(dir: TempDir) -> Self {
+        Self::open(dir, |_| {}, true)
+    }
+
+    fn open(dir: TempDir, change: impl FnOnce(&mut Config), accept_damage: bool) -> Self {
         let mut config = Config::default();
         config.listen.address.set_port(0);
         change(&mut config);
-        let stores = persistence::Config::new(dir.path().join("data")).name("test.example/ledger");
+        let stores = persistence::Config::new(dir.path().join("data"))
+            .name("test.example/ledger")
+            .accept_damage(accept_damage);
         let (store, _) = Persistence::open(stores).unwrap();
         let tokens = dir.path().join(TokenFile::NAME);
         let (told, heard) = std::sync::mpsc::channel();
@@ -54,7 +65,7 @@ impl Running {
         Self {
             address: heard.recv().unwrap(),
             store,
-            dir,
+            dir: Some(dir),
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -64,8 +75,15 @@ impl Running {
         Client::new(self.address)
     }
 
+    /// Stops, and gives back the folder of the stores, which are closed then.
+    pub(crate) fn into_dir(mut self) -> TempDir {
+        self.ask_to_stop();
+        self.wait();
+        self.dir.take().unwrap()
+    }
+
     pub(crate) fn tokens(&self) -> PathBuf {
-        self.dir.path().join(TokenFile::NAME)
+        self.dir.as_ref().unwrap().path().join(TokenFile::NAME)
     }
 
     /// Asks the server to stop; it goes on until its requests are done.
