@@ -122,7 +122,7 @@ fn fills_a_small_disk() {
     let mut store = Store {
         db: RealityDb::open(&folder, &options).unwrap(),
         contents,
-        commit_bytes: 100,
+        commit_bytes, // of the commit that may have come in
     };
     store.settle();
     store.check();
