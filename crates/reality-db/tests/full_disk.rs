@@ -18,17 +18,16 @@ use std::process::{Command, Stdio};
 use reality_db::{Batch, CommitError, Depth, EngineError, Health, RealityDb};
 
 /// Bytes of each of the files that are removed to make space.
-const FILLER_BYTES: usize = 8 << 20;
+const FILLER_BYTES: usize = 24 << 20;
 
 #[test]
-#[ignore = "red in about half of the runs since the log before the engine: opening a full store takes space of its own, and what came in late is not told apart"]
 fn a_full_disk_loses_nothing_and_is_got_over() {
     let Some(namespace) = namespace() else {
         let why = "skipped: no file system can be mounted here";
         println!("{why}");
         return;
     };
-    for (size_kib, commit_bytes) in [(24_576, 150_000), (25_001, 40_000), (26_444, 3_000)] {
+    for (size_kib, commit_bytes) in [(57_344, 150_000), (57_769, 40_000), (59_212, 3_000)] {
         let folder = tempfile::tempdir().unwrap();
         let script = "mount -t tmpfs -o size=$1k none \"$2\" && shift 2 && exec \"$@\"";
         let status = Command::new("unshare")
@@ -115,20 +114,17 @@ fn fills_a_small_disk() {
                 contents: contents.clone(),
                 commit_bytes,
             };
-            store.settle();
             store.check();
         }
         Err(error) => println!("opened when full: {error}"),
     }
-    // What the log holds is brought to the engine, which takes as much space again.
+    // Opening brings what the log holds to the engine, which takes as much space again.
     fs::remove_file(&fillers[1]).unwrap();
-    fs::remove_file(disk.join("last filler")).unwrap();
     let mut store = Store {
         db: RealityDb::open(&folder, &options).unwrap(),
         contents,
         commit_bytes, // of the commit that may have come in
     };
-    store.settle();
     store.check();
     let go_on = |_| std::ops::ControlFlow::Continue(());
     let report = store.db.verify_integrity(Depth::Roots, go_on).unwrap();
@@ -158,11 +154,15 @@ impl Store {
 
     /// Takes in what the database has of what failed: whatever was in flight is there or not.
     fn settle(&mut self) {
-        if self.db.version().number == self.contents.len() as u64 {
+        self.settle_at(self.db.version().number);
+    }
+
+    fn settle_at(&mut self, version: u64) {
+        if version == self.contents.len() as u64 {
             let (_, content) = self.next(self.contents.len());
             self.contents.push(content);
         }
-        assert_eq!(self.db.version().number + 1, self.contents.len() as u64);
+        assert_eq!(version + 1, self.contents.len() as u64);
     }
 
     fn commit(&mut self) -> Result<(), CommitError> {
@@ -193,9 +193,11 @@ impl Store {
         }
     }
 
-    fn check(&self) {
-        let content = self.contents.last().unwrap();
+    fn check(&mut self) {
         let snapshot = self.db.snapshot().unwrap();
+        // The thread that writes checkpoints may have found out meanwhile that what was in flight is there.
+        self.settle_at(snapshot.version().number);
+        let content = self.contents.last().unwrap();
         let found: Content = snapshot.iter().unwrap().map(Result::unwrap).collect();
         assert!(&found == content, "another content");
         assert_eq!(self.db.health(), Health::Sound);
