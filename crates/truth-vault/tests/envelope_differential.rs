@@ -50,7 +50,9 @@ proptest! {
         prop_assert_eq!(envelope.pre_authentication_encoding(), dsse::pae(&kind, &payload));
     }
 
-    /// A changed byte of the JSON: what either takes for two signers, the other does.
+    /// A changed byte of the JSON: where we read an envelope, both find the same signers.
+    ///
+    /// They pass over a signature that is no base64 any more and read the rest; we refuse the whole.
     #[test]
     fn both_come_to_the_same_verdict(
         signers in prop::collection::vec(1..=4_u8, 1..4),
@@ -67,6 +69,9 @@ proptest! {
             bytes[at] = to;
         }
         let [we, they] = verdicts(&bytes);
-        prop_assert_eq!(we.unwrap_or(false), they.unwrap_or(false));
+        prop_assert!(we.is_some() || to.is_some(), "refused as it was made");
+        if let Some(we) = we {
+            prop_assert_eq!(we, they.unwrap_or(false));
+        }
     }
 }
