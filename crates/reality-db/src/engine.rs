@@ -56,6 +56,16 @@ pub(crate) struct EngineBatch {
     pub(crate) changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 }
 
+impl EngineBatch {
+    /// Bytes of its keys and values.
+    #[cfg(feature = "sled")]
+    pub(crate) fn bytes(&self) -> usize {
+        let of_value = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
+        let of_change = |(key, value): &(Vec<u8>, _)| key.len() + of_value(value);
+        self.changes.iter().map(of_change).sum()
+    }
+}
+
 /// Most bytes of one value: sled moves larger ones into files that it does not sync.
 pub(crate) const VALUE_BYTES_MAX: usize = 4096;
 

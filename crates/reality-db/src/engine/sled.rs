@@ -10,6 +10,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,6 +20,13 @@ use super::{End, Engine, EngineBatch, EngineError, Entry};
 
 /// Memory that sled may use to keep pages it has read or written, unless the caller says.
 pub(crate) const CACHE_BYTES: u64 = 16 << 20;
+
+/// Bytes of changes that sled may have without a real sync.
+///
+/// sled frees a segment of its file, 512 KiB, once the one that has its pages anew is written, and
+/// takes that for durable. It overwrites it a segment later at the earliest: a real sync within each
+/// segment, and the pages are on disk before their old copies go. sled writes up to twice what it is given.
+const UNSYNCED_BYTES_MAX: usize = 128 << 10;
 
 /// How long to wait for sled to end what an earlier handle left it with.
 const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
@@ -31,6 +39,8 @@ pub(crate) struct SledEngine {
     // The same file that sled writes to: what its `flush` handed to the system is made durable
     // through any descriptor.
     log: File,
+    /// Bytes of changes since the last sync.
+    unsynced: AtomicUsize,
     refusal: OnceLock<Refusal>,
 }
 
@@ -70,6 +80,7 @@ impl SledEngine {
             path: path.to_owned(),
             db: Some(db),
             log,
+            unsynced: AtomicUsize::new(0),
             refusal: OnceLock::new(),
         })
     }
@@ -136,6 +147,7 @@ impl Engine for SledEngine {
     }
 
     fn write(&self, batch: EngineBatch) -> Result<(), EngineError> {
+        let bytes = batch.bytes();
         self.change(|db| {
             let mut changes = batch.changes;
             if changes.len() <= 1 {
@@ -154,10 +166,15 @@ impl Engine for SledEngine {
                 }
             }
             db.apply_batch(writes)
-        })
+        })?;
+        if self.unsynced.fetch_add(bytes, Ordering::Relaxed) + bytes >= UNSYNCED_BYTES_MAX {
+            self.sync()?;
+        }
+        Ok(())
     }
 
     fn sync(&self) -> Result<(), EngineError> {
+        self.unsynced.store(0, Ordering::Relaxed);
         self.change(|db| {
             db.flush()?;
             Ok(self.log.sync_data()?)

@@ -389,7 +389,7 @@ fn after(mut key: Vec<u8>) -> Vec<u8> {
 const STORED: &[u8] = b"\xffwal";
 
 /// Bytes that the engine is given at a time.
-const BATCH_BYTES: usize = 256 << 10;
+const BATCH_BYTES: usize = 64 << 10;
 
 /// How many times as long as it should be a file may get before commits wait for the engine.
 const FILES_MAX: u64 = 2;
