@@ -25,6 +25,8 @@ const CAMPAIGNS: &[Campaign] = &[
     Campaign { package: "vigilance", test: "crash", environment: &[("VIGILANCE_KILLS", 300)] },
     Campaign { package: "vigilance", test: "tamper", environment: &[("VIGILANCE_ATTACKS", 1_008)] },
     Campaign { package: "vigilance", test: "full_disk", environment: &[] },
+    Campaign { package: "persistence", test: "crash", environment: &[("PERSISTENCE_KILLS", 200)] },
+    Campaign { package: "persistence", test: "tamper", environment: &[("PERSISTENCE_TAMPERINGS", 60)] },
 ];
 
 /// Runs the campaigns of the packages `names`, or all if there are none, `times` as long as CI does.

@@ -1,21 +1,20 @@
 //! Backups: online, incremental, verified; and restoring one to the exact root.
 
-use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Write};
-use std::path::{Path, PathBuf};
+mod objects;
+mod part;
 
-use merkle_core::Batch;
-use reality_db::{Commit, CommitOptions, Options, RealityDb};
-use sha2::{Digest, Sha256};
-use truth_vault::{Address, CarExportError, CarImportError, Vault};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use reality_db::{Options, RealityDb};
+use truth_vault::{CarExportError, CarImportError};
 
 use crate::seal::write_whole;
-use crate::wire::{Reader, put_bytes, put_number};
-use crate::{
-    Config, Hash, OpenError, OpenReport, Persistence, Seal, SealError, StorageError, VaultError,
-    WireError,
-};
+use crate::{Config, Hash, OpenError, OpenReport, Persistence, Seal, SealError, StorageError};
+use objects::{back_up_vault, check_objects};
+use part::{PartWriter, encode, part_path, read_part};
+
+pub(crate) use objects::restore_vault;
 
 /// What a backup added.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,12 +111,9 @@ impl Persistence {
         if versions > 0 {
             self.write_journal(folder, from, head.version)?;
         }
-        let objects = back_up_vault(self.vault(), folder)?;
+        let (objects, vault) = back_up_vault(self.vault(), folder)?;
         let previous = self.last_seal().map(|(seal, _)| seal.digest());
-        let head = crate::shared::Head {
-            vault: shared.code.refresh().map_err(StorageError::from)?,
-            ..head
-        };
+        let head = crate::shared::Head { vault, ..head };
         let time_ns = self.last_seal().map_or(0, |(seal, _)| seal.time_ns);
         let sealed = shared.seal_at(&head, None, Some(previous.unwrap_or_default()), time_ns)?;
         write_whole(folder, SEAL, &sealed.note).map_err(StorageError::file(folder))?;
@@ -157,6 +153,27 @@ impl Persistence {
         Ok(())
     }
 
+    /// Reads a backup to its end and checks it, without restoring it; its seal says how far it goes.
+    ///
+    /// Checked are the seal, by the key of `config` or a trusted one; that the journal's parts are whole
+    /// and lead to the version and root that it says; and that every object is there, each hashed, and
+    /// all of them have the root that it says. That every version leads to its root is checked by
+    /// [`restore`](Self::restore) alone.
+    ///
+    /// # Errors
+    ///
+    /// [`BackupError`].
+    pub fn check_backup(config: &Config, folder: &Path) -> Result<Seal, BackupError> {
+        let mut keys = vec![crate::open::signer(config)?.verifier_key()];
+        keys.extend(config.trusted_keys.iter().cloned());
+        let Some(seal) = read_seal(folder, &keys)? else {
+            return Err(damaged(&folder.join(SEAL), "it is missing"));
+        };
+        check_journal(folder, &seal)?;
+        check_objects(folder, &seal)?;
+        Ok(seal)
+    }
+
     /// Makes the stores of `config` from the backup in `folder`: the state from the journal alone, every
     /// root compared with the recorded one; the vault from its objects, each hashed; the trail from
     /// the records that the journal carries. Opens them, with the backup's seal as trusted.
@@ -192,6 +209,33 @@ impl Persistence {
     }
 }
 
+fn check_journal(folder: &Path, seal: &Seal) -> Result<(), BackupError> {
+    let (mut version, mut root) = (0, None);
+    while version < seal.version {
+        let path = part_path(folder, version + 1);
+        let before = version;
+        read_part(&path, &mut |commit| {
+            version += 1;
+            root = Some(commit.root);
+            match commit.number == version {
+                true => Ok(()),
+                false => Err(damaged(&path, "a version is missing")),
+            }
+        })?;
+        if version == before {
+            return Err(damaged(&path, "it holds nothing"));
+        }
+    }
+    match (version, root) == (seal.version, Some(seal.state_root)) {
+        true => Ok(()),
+        false => Err(BackupError::OtherRoot {
+            version,
+            computed: root.unwrap_or_default(),
+            recorded: seal.state_root,
+        }),
+    }
+}
+
 fn restore_state(config: &Config, folder: &Path, seal: &Seal) -> Result<(), BackupError> {
     let options = Options::new()
         .profile(seal.profile)
@@ -218,250 +262,11 @@ fn restore_state(config: &Config, folder: &Path, seal: &Seal) -> Result<(), Back
     Ok(())
 }
 
-fn restore_vault(config: &Config, folder: &Path) -> Result<(), BackupError> {
-    let options = truth_vault::Options::new();
-    let vault = Vault::open(config.vault_path(), &options).map_err(VaultError::from);
-    let vault = vault.map_err(StorageError::from)?;
-    for nth in 0.. {
-        let path = folder.join(car_name(nth));
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-            Err(error) => return Err(StorageError::file(&path)(error).into()),
-        };
-        vault.import_car(BufReader::new(file), truth_vault::Durability::Batch)?;
-    }
-    let synced = vault.sync().map_err(VaultError::from);
-    synced.map_err(StorageError::from)?;
-    Ok(())
-}
-
-/// Adds the objects that the backup does not have. How many they are.
-fn back_up_vault(vault: &Vault, folder: &Path) -> Result<u64, BackupError> {
-    let mut known: BTreeSet<Address> = BTreeSet::new();
-    let mut nth = 0;
-    while let Ok(list) = fs::read_to_string(folder.join(list_name(nth))) {
-        known.extend(list.lines().filter_map(|line| line.parse::<Address>().ok()));
-        nth += 1;
-    }
-    let mut added = Vec::new();
-    let mut after = None;
-    loop {
-        let page = vault.list(after.as_ref(), 4096).map_err(VaultError::from);
-        let page = page.map_err(StorageError::from)?;
-        let Some(last) = page.last() else { break };
-        after = Some(*last);
-        added.extend(page.into_iter().filter(|address| !known.contains(address)));
-    }
-    if added.is_empty() {
-        return Ok(0);
-    }
-    let path = folder.join(car_name(nth));
-    let file = File::create(&path).map_err(StorageError::file(&path))?;
-    let mut out = BufWriter::new(file);
-    vault.export_car(&mut out, &[], added.iter().copied())?;
-    let file = out.into_inner().map_err(|error| error.into_error());
-    let synced = file.and_then(|file| file.sync_all());
-    synced.map_err(StorageError::file(&path))?;
-    // The list is written last: without it the file is written again.
-    let list: String = added.iter().map(|address| format!("{address}\n")).collect();
-    let written = write_whole(folder, &list_name(nth), list.as_bytes());
-    written.map_err(StorageError::file(folder))?;
-    Ok(added.len() as u64)
-}
-
 fn read_seal(folder: &Path, keys: &[crate::VerifierKey]) -> Result<Option<Seal>, BackupError> {
     match fs::read(folder.join(SEAL)) {
         Ok(note) => Ok(Some(Seal::verify(&note, keys)?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(StorageError::file(&folder.join(SEAL))(error).into()),
-    }
-}
-
-/// A commit as a part of a backup holds it.
-struct Stored<'b> {
-    number: u64,
-    time_ns: u64,
-    root: Hash,
-    metadata: &'b [u8],
-    changes: Vec<(&'b [u8], Option<&'b [u8]>)>,
-}
-
-impl Stored<'_> {
-    fn make_again(&self, db: &RealityDb) -> Result<(), BackupError> {
-        let mut batch = Batch::with_capacity(self.changes.len());
-        for (key, value) in &self.changes {
-            let change = match value {
-                Some(value) => batch.put(key, value),
-                None => batch.delete(key),
-            };
-            change.map_err(|error| StorageError::from(reality_db::CommitError::Key(error)))?;
-        }
-        let options = CommitOptions::new()
-            .number(self.number)
-            .time_ns(self.time_ns)
-            .metadata(self.metadata);
-        let made = db
-            .commit_with(&batch, &options)
-            .map_err(StorageError::from)?;
-        if made.root != self.root {
-            return Err(BackupError::OtherRoot {
-                version: self.number,
-                computed: made.root,
-                recorded: self.root,
-            });
-        }
-        Ok(())
-    }
-}
-
-fn encode(commit: &Commit) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    put_number(&mut bytes, commit.info.version.number);
-    put_number(&mut bytes, commit.info.time_ns);
-    bytes.extend_from_slice(commit.info.version.root.as_bytes());
-    put_bytes(&mut bytes, &commit.info.metadata);
-    put_number(&mut bytes, commit.changes.len() as u64);
-    for (key, value) in &commit.changes {
-        put_bytes(&mut bytes, key);
-        bytes.push(u8::from(value.is_some()));
-        if let Some(value) = value {
-            put_bytes(&mut bytes, value);
-        }
-    }
-    bytes
-}
-
-fn decode(bytes: &[u8]) -> Result<Stored<'_>, WireError> {
-    let mut reader = Reader::new(bytes);
-    let (number, time_ns) = (reader.number()?, reader.number()?);
-    let root = reader.hash()?;
-    let metadata = reader.bytes()?;
-    let mut changes = Vec::new();
-    for _ in 0..reader.number()? {
-        let key = reader.bytes()?;
-        let value = match reader.choice(2)? {
-            0 => None,
-            _ => Some(reader.bytes()?),
-        };
-        changes.push((key, value));
-    }
-    reader.end()?;
-    Ok(Stored {
-        number,
-        time_ns,
-        root,
-        metadata,
-        changes,
-    })
-}
-
-/// Writes a part: frames behind their lengths, and SHA-256 of all of it.
-struct PartWriter {
-    out: BufWriter<File>,
-    hasher: Sha256,
-}
-
-impl PartWriter {
-    fn create(path: &Path) -> io::Result<Self> {
-        let mut writer = Self {
-            out: BufWriter::new(File::create(path)?),
-            hasher: Sha256::new(),
-        };
-        writer.raw(MAGIC)?;
-        Ok(writer)
-    }
-
-    fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.hasher.update(bytes);
-        self.out.write_all(bytes)
-    }
-
-    fn write(&mut self, frame: &[u8]) -> io::Result<()> {
-        let len = u32::try_from(frame.len()).map_err(io::Error::other)?;
-        self.raw(&len.to_be_bytes())?;
-        self.raw(frame)
-    }
-
-    fn finish(mut self) -> io::Result<()> {
-        self.raw(&u32::MAX.to_be_bytes())?;
-        let digest = self.hasher.clone().finalize();
-        self.out.write_all(&digest)?;
-        let file = self.out.into_inner().map_err(|error| error.into_error())?;
-        file.sync_all()
-    }
-}
-
-/// Shows `see` every commit of a part, once its digest was compared.
-fn read_part(
-    path: &Path,
-    see: &mut dyn FnMut(Stored<'_>) -> Result<(), BackupError>,
-) -> Result<(), BackupError> {
-    check_digest(path)?;
-    let file = File::open(path).map_err(StorageError::file(path))?;
-    let mut input = BufReader::new(file);
-    let mut magic = [0; MAGIC.len()];
-    read_exact(&mut input, &mut magic, path)?;
-    if magic != *MAGIC {
-        return Err(damaged(path, "it begins as something else"));
-    }
-    loop {
-        let mut len = [0; 4];
-        read_exact(&mut input, &mut len, path)?;
-        let len = u32::from_be_bytes(len);
-        if len == u32::MAX {
-            return Ok(());
-        }
-        if len as usize > reality_db::COMMIT_BYTES_MAX * 2 {
-            return Err(damaged(path, "a commit is too long"));
-        }
-        let mut frame = Vec::new();
-        let read = io::Read::take(io::Read::by_ref(&mut input), len.into());
-        let mut read = read;
-        io::Read::read_to_end(&mut read, &mut frame).map_err(StorageError::file(path))?;
-        let commit = decode(&frame).map_err(|error| damaged(path, &error.to_string()))?;
-        see(commit)?;
-    }
-}
-
-/// That the last 32 bytes are the digest of those before.
-fn check_digest(path: &Path) -> Result<(), BackupError> {
-    let file = File::open(path).map_err(StorageError::file(path))?;
-    let len = file.metadata().map_err(StorageError::file(path))?.len();
-    let Some(hashed) = len.checked_sub(32) else {
-        return Err(damaged(path, "it is too short"));
-    };
-    let mut input = BufReader::new(file);
-    let mut hasher = Sha256::new();
-    let mut left = hashed;
-    let mut buffer = vec![0; 1 << 16];
-    while left > 0 {
-        let most = buffer
-            .len()
-            .min(usize::try_from(left).unwrap_or(usize::MAX));
-        read_exact(&mut input, &mut buffer[..most], path)?;
-        hasher.update(&buffer[..most]);
-        left -= most as u64;
-    }
-    let mut digest = [0; 32];
-    read_exact(&mut input, &mut digest, path)?;
-    match hasher.finalize()[..] == digest {
-        true => Ok(()),
-        false => Err(damaged(path, "its digest is another")),
-    }
-}
-
-fn read_exact(
-    input: &mut impl io::Read,
-    buffer: &mut [u8],
-    path: &Path,
-) -> Result<(), BackupError> {
-    match input.read_exact(buffer) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Err(damaged(path, "it ends too early"))
-        }
-        Err(error) => Err(StorageError::file(path)(error).into()),
     }
 }
 
@@ -472,20 +277,5 @@ fn damaged(path: &Path, why: &str) -> BackupError {
     }
 }
 
-fn part_path(folder: &Path, from: u64) -> PathBuf {
-    folder.join(format!("journal-{from:020}.part"))
-}
-
-fn car_name(nth: u64) -> String {
-    format!("vault-{nth:06}.car")
-}
-
-fn list_name(nth: u64) -> String {
-    format!("vault-{nth:06}.list")
-}
-
 /// Name of the seal of a backup.
 const SEAL: &str = "backup.seal";
-
-/// How a part of the journal begins: name and version.
-const MAGIC: &[u8; 15] = b"d360 journal 1\n";

@@ -44,6 +44,7 @@ pub struct Config {
     pub(crate) lag: u64,
     pub(crate) seal_every: u64,
     pub(crate) create: bool,
+    pub(crate) backup: Option<PathBuf>,
     pub(crate) time_ns: u64,
     pub(crate) accept_damage: bool,
     /// The trail may be made anew, from the journal.
@@ -74,6 +75,7 @@ impl Config {
             lag: 65_536,
             seal_every: 0,
             create: true,
+            backup: None,
             time_ns: 0,
             accept_damage: false,
             rebuild: false,
@@ -195,6 +197,13 @@ impl Config {
     #[must_use]
     pub fn create(mut self, create: bool) -> Self {
         self.create = create;
+        self
+    }
+
+    /// Where a [backup](crate::Persistence::backup) lies, for ways out of panic mode that need one.
+    #[must_use]
+    pub fn backup(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.backup = Some(folder.into());
         self
     }
 

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use vigilance::Attack;
+
+use crate::ExecutionRecord;
+
 /// What `GET /api/persistence/stats` answers.
 ///
 /// Fields are named as in the JSON of the original system.
@@ -40,6 +44,25 @@ pub struct AttackStats {
     pub attack_type_breakdown: BTreeMap<String, u64>,
     /// How many each layer blocked.
     pub layer_breakdown: BTreeMap<String, u64>,
+}
+
+impl ExecutionStats {
+    /// Counts one more; its duration is the caller's to add up.
+    pub(crate) fn count(&mut self, execution: &ExecutionRecord) {
+        self.total_executions += 1;
+        let status = execution.status.to_string();
+        *self.status_breakdown.entry(status).or_default() += 1;
+    }
+}
+
+impl AttackStats {
+    pub(crate) fn count(&mut self, attack: Attack) {
+        self.total_attacks_blocked += 1;
+        let types = &mut self.attack_type_breakdown;
+        *types.entry(attack.attack_type).or_default() += 1;
+        let layers = &mut self.layer_breakdown;
+        *layers.entry(attack.blocked_by_layer).or_default() += 1;
+    }
 }
 
 impl DashboardStats {

@@ -12,36 +12,54 @@ pub(crate) const RECORD_OVERHEAD: usize = 5 + 32;
 /// Most bytes of all records of an envelope, with their overhead.
 pub(crate) const RECORDS_BYTES_MAX: usize = reality_db::METADATA_BYTES_MAX - 112;
 
-/// The records of one commit, and where they begin in the log.
+/// The records of one commit, and where they begin in the log: what the journal has as the metadata of
+/// every version.
+///
+/// ```
+/// use persistence::{Config, Envelope, Persistence};
+///
+/// # let folder = tempfile::tempdir()?;
+/// let (persistence, _) = Persistence::open(Config::new(folder.path()))?;
+/// let first = persistence.state().info(1)?;
+/// let envelope = Envelope::decode(&first.metadata)?;
+/// assert_eq!((envelope.first, envelope.records.len()), (0, 1)); // of the genesis seal
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Envelope<'b> {
+#[expect(clippy::exhaustive_structs, reason = "its fields are the format's")]
+pub struct Envelope<'b> {
     /// Place in the log of the first record: how many there were before.
-    pub(crate) first: u64,
+    pub first: u64,
     /// Root of the log before the first record.
-    pub(crate) log_root: Hash,
+    pub log_root: Hash,
     /// Root over the addresses of what the vault held.
-    pub(crate) vault_root: Hash,
+    pub vault_root: Hash,
     /// How many seals the chain had.
-    pub(crate) seals: u64,
-    pub(crate) records: Vec<Carried<'b>>,
+    pub seals: u64,
+    /// The records, in their order.
+    pub records: Vec<Carried<'b>>,
 }
 
 /// A record as an envelope carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Carried<'b> {
+#[expect(clippy::exhaustive_structs, reason = "its fields are the format's")]
+pub struct Carried<'b> {
     /// The canonical bytes of the record: those that the log hashes.
-    pub(crate) record: &'b [u8],
+    pub record: &'b [u8],
     /// SHA-256 of what the caller asked for; zeros where nobody asked.
-    pub(crate) request: Hash,
+    pub request: Hash,
 }
 
 impl<'b> Envelope<'b> {
     /// Place in the log of the next record behind these.
-    pub(crate) fn end(&self) -> u64 {
+    #[must_use]
+    pub fn end(&self) -> u64 {
         self.first + self.records.len() as u64
     }
 
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// The bytes of `docs/formats/commit.md`.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
         let len: usize = self
             .records
             .iter()
@@ -63,7 +81,11 @@ impl<'b> Envelope<'b> {
     }
 
     /// Reads exactly what [`encode`](Self::encode) wrote.
-    pub(crate) fn decode(bytes: &'b [u8]) -> Result<Self, WireError> {
+    ///
+    /// # Errors
+    ///
+    /// [`WireError`]. Never panics, and makes room for no more than the bytes are long.
+    pub fn decode(bytes: &'b [u8]) -> Result<Self, WireError> {
         let mut reader = Reader::begin(bytes, MAGIC, VERSION)?;
         let first = reader.number()?;
         let log_root = reader.hash()?;

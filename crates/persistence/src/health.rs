@@ -143,6 +143,9 @@ pub enum Cause {
         /// Its number.
         number: u64,
     },
+    /// The mark of what was durable in all stores was changed, or nobody signed it who is trusted.
+    #[error("the mark of what was durable cannot be read")]
+    Mark,
 }
 
 fn besides(count: u64) -> String {
@@ -167,7 +170,7 @@ impl Cause {
             | Self::AuditDiverged { .. }
             | Self::AuditBeside { .. } => Store::Audit,
             Self::Vault { .. } | Self::VaultMissing { .. } => Store::Vault,
-            Self::Seal { .. } => Store::Seals,
+            Self::Seal { .. } | Self::Mark => Store::Seals,
         }
     }
 }

@@ -1,11 +1,14 @@
 //! Time travel: the stores as of a version or a time.
 
+use std::collections::HashSet;
+
 use merkle_core::TreeHead;
 use reality_db::Snapshot;
-use vigilance::ExecutionStatus;
+use vigilance::{ExecutionStatus, Record};
 
+use crate::audit::{AuditError, bundle_of};
 use crate::envelope::Envelope;
-use crate::{Cause, ExecuteError, Executed, Execution, Persistence, StorageError};
+use crate::{Cause, DashboardStats, ExecuteError, Executed, Execution, Persistence, StorageError};
 
 /// Where the stores stood as of one version.
 #[derive(Clone)]
@@ -74,6 +77,43 @@ impl Persistence {
         self.at(low)
     }
 
+    /// The numbers of the dashboard as they were at `moment`: over the records that the log had then.
+    ///
+    /// Bundles are those that were put on the record by then. Costs reading those records; the numbers of
+    /// now cost nothing of the kind: see [`dashboard_stats`](Self::dashboard_stats).
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`].
+    pub fn stats_at(&self, moment: &Moment) -> Result<DashboardStats, StorageError> {
+        let mut stats = DashboardStats {
+            merkle_root: moment.state.version().root.to_string(),
+            ..DashboardStats::default()
+        };
+        let mut bundles = HashSet::new();
+        let (mut elapsed_ns, mut timed) = (0_u128, 0_u64);
+        let (size, mut next) = (moment.log.size.get(), 0);
+        while next < size {
+            let count = usize::try_from(size - next).map_or(PAGE, |left| left.min(PAGE));
+            let page = self.audit().records(next, count);
+            for stored in page.map_err(AuditError::from)? {
+                next = stored.index + 1;
+                match stored.record {
+                    Record::Execution(execution) => {
+                        stats.executions.count(&execution);
+                        elapsed_ns += u128::from(execution.elapsed_ns.unwrap_or_default());
+                        timed += u64::from(execution.elapsed_ns.is_some());
+                    }
+                    Record::Attack(attack) => stats.attacks.count(attack),
+                    record => bundles.extend(bundle_of(&record)),
+                }
+            }
+        }
+        stats.total_bundles = bundles.len() as u64;
+        stats.executions.avg_execution_time_ms = mean_ms(elapsed_ns, timed);
+        Ok(stats)
+    }
+
     /// Brings the state back to what it was at `version`, by an execution on the record: nothing is taken
     /// out of the history.
     ///
@@ -101,3 +141,14 @@ impl Persistence {
         self.execute(execution.expect_root(head.root))
     }
 }
+
+#[expect(clippy::cast_precision_loss, reason = "a mean, to be shown")]
+fn mean_ms(sum_ns: u128, count: u64) -> f64 {
+    match count {
+        0 => 0.0,
+        count => sum_ns as f64 / count as f64 / 1e6,
+    }
+}
+
+/// Records that are read at a time.
+const PAGE: usize = 1024;

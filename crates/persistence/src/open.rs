@@ -12,6 +12,7 @@ use reality_db::{Options, RealityDb};
 
 use crate::audit::{Audit, AuditError};
 use crate::follower;
+use crate::incident::Incident;
 use crate::recent::{Recent, Transitions};
 use crate::reconcile::{Reconciled, reconcile};
 use crate::seal::{SealFolder, write_whole};
@@ -62,6 +63,9 @@ pub enum OpenError {
     /// A store failed while the stores were held against one another.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// It could not be recorded which texts are lost.
+    #[error("it could not be recorded which texts are lost")]
+    Redact(#[source] Box<ExecuteError>),
     /// The first seal could not be made.
     #[error("the genesis seal could not be made")]
     Genesis(#[source] Box<ExecuteError>),
@@ -89,6 +93,8 @@ pub struct OpenReport {
     pub state: reality_db::OpenReport,
     /// Records that the journal had and the audit trail had not: it has them now.
     pub records_applied: u64,
+    /// Records whose erasable texts were lost with the trail that was made again: the log says so now.
+    pub texts_lost: u64,
     /// Seals whose files were missing and were written again, from the log.
     pub seals_restored: u64,
     /// What is not as it was proved: then everything is in panic mode.
@@ -105,6 +111,20 @@ impl Persistence {
     ///
     /// [`OpenError`].
     pub fn open(config: Config) -> Result<(Self, OpenReport), OpenError> {
+        let (known, time_ns) = (config.clone(), config.time_ns);
+        let opened = Self::open_stores(config);
+        let causes = match &opened {
+            Ok((_, report)) => &report.causes[..],
+            Err(OpenError::Damaged(panic)) => &panic.causes,
+            Err(_) => &[],
+        };
+        for cause in causes {
+            crate::incident::note(&known, &Incident::panic(time_ns, cause));
+        }
+        opened
+    }
+
+    fn open_stores(config: Config) -> Result<(Self, OpenReport), OpenError> {
         let mut clock = Clock::new();
         let mut report = OpenReport::default();
         let signer = signer(&config)?;
@@ -122,7 +142,7 @@ impl Persistence {
         let mut anchors = Vec::new();
         let folder = read_folder(&seals, &keys, &seals_path, &mut report.causes)?;
         anchors.extend(folder.iter().map(|sealed| sealed.seal.clone()));
-        anchors.extend(read_mark(&config, &keys)?);
+        anchors.extend(read_mark(&config, &keys, &mut report.causes)?);
         anchors.extend(trusted);
         if let reality_db::Health::Panic(damage) = db.health() {
             report.causes.push(Cause::State(damage));
@@ -189,6 +209,11 @@ impl Persistence {
             let sealed = persistence.seal(config_path.time_ns);
             sealed.map_err(|error| OpenError::Genesis(Box::new(error)))?;
             clock.lap("make the genesis seal");
+        }
+        if config_path.rebuild && persistence.health() == Health::Sound {
+            let lost = persistence.redact_lost(config_path.time_ns);
+            report.texts_lost = lost.map_err(|error| OpenError::Redact(Box::new(error)))?;
+            clock.lap("look for texts that are lost");
         }
         report.durations = clock.laps;
         Ok((persistence, report))
@@ -339,11 +364,21 @@ fn read_folder(
 }
 
 /// The mark that was left when the audit trail was last made durable.
-fn read_mark(config: &Config, keys: &[VerifierKey]) -> Result<Option<Seal>, OpenError> {
+fn read_mark(
+    config: &Config,
+    keys: &[VerifierKey],
+    causes: &mut Vec<Cause>,
+) -> Result<Option<Seal>, OpenError> {
     let path = config.data_dir.join(MARK);
     match fs::read(&path) {
-        // A mark that cannot be read says nothing: it is there to find older copies, no more.
-        Ok(note) => Ok(Seal::verify(&note, keys).ok()),
+        Ok(note) => {
+            let mark = Seal::verify(&note, keys).ok();
+            // It is written whole or not at all.
+            if mark.is_none() {
+                causes.push(Cause::Mark);
+            }
+            Ok(mark)
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(file(&path)(error)),
     }

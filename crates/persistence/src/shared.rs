@@ -9,13 +9,14 @@ use reality_db::{CommitError, RealityDb};
 use crate::audit::{Audit, AuditError};
 use crate::envelope::Envelope;
 use crate::follower::Work;
+use crate::incident::Incident;
 use crate::queue::Id;
 use crate::recent::{Outcome, Transition, Transitions};
 use crate::reconcile::TakenUp;
 use crate::seal::SealFolder;
 use crate::sealing::Chain;
 use crate::vault::Code;
-use crate::{Cause, Config, ExecuteError, Health, Panic, StorageError};
+use crate::{Cause, Config, ExecuteError, Health, Panic, StorageError, VaultError};
 
 /// What all handles and threads share.
 pub(crate) struct Shared {
@@ -195,6 +196,7 @@ impl Shared {
     /// Enters panic mode, or adds to what is known of it.
     pub(crate) fn panic(&self, cause: Cause) {
         tracing::error!(%cause, store = %cause.store(), "panic mode: writes are refused");
+        self.note(&Incident::panic(self.config.time_ns, &cause));
         let mut health = self.health.write().unwrap_or_else(PoisonError::into_inner);
         match &mut *health {
             Health::Panic(panic) if panic.causes.contains(&cause) => {}
@@ -209,10 +211,22 @@ impl Shared {
         self.trail_changed.notify_all();
     }
 
+    pub(crate) fn note(&self, incident: &Incident) {
+        crate::incident::note(&self.config, incident);
+    }
+
     pub(crate) fn notice_commit(&self, error: &CommitError) {
         if let CommitError::Damaged(damage) | CommitError::Panic(damage) = error {
             self.panic(Cause::State(damage.clone()));
         }
+    }
+
+    /// An error of the vault: if it is damage, everything enters panic mode.
+    pub(crate) fn notice_vault(&self, error: VaultError) -> StorageError {
+        if let Some(cause) = error.cause() {
+            self.panic(cause);
+        }
+        error.into()
     }
 
     /// What became of a request with this identifier, as the stores say: slow.

@@ -5,6 +5,8 @@ mod basics;
 mod receipts;
 pub(crate) mod steps;
 mod swaps;
+mod texts;
+mod travel;
 
 use std::ops::ControlFlow;
 use std::path::Path;

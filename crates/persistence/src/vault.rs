@@ -1,21 +1,16 @@
 //! The vault as this crate uses it.
 
-use std::sync::Mutex;
-
-use merkle_core::{Batch, Map, Sha256};
 use truth_vault::{
-    Address, Bundle, BundleAddress, BundleGetError, Durability, GetError, LegacyVaultError,
-    OpenError, Options, PutError, Vault,
+    Bundle, BundleAddress, BundleGetError, Durability, GetError, LegacyVaultError, OpenError,
+    Options, PutError, Vault,
 };
 
-use crate::shared::{VaultHead, lock};
+use crate::shared::VaultHead;
 use crate::{Cause, Config};
 
-/// The vault, and the set of what is in it.
+/// The vault.
 pub(crate) struct Code {
     vault: Vault,
-    /// Every address, with a value that says no more than that it is there.
-    set: Mutex<Map<Sha256>>,
 }
 
 /// Why the vault could not be used.
@@ -62,10 +57,8 @@ impl Code {
     pub(crate) fn open(config: &Config) -> Result<Self, VaultError> {
         let options = Options::new().create(config.create);
         let vault = Vault::open(config.vault_path(), &options)?;
-        let code = Self {
-            vault,
-            set: Mutex::new(Map::new()),
-        };
+        // The map over all addresses is made now, while the other stores are being opened.
+        let code = Self { vault };
         code.refresh()?;
         Ok(code)
     }
@@ -75,30 +68,14 @@ impl Code {
         &self.vault
     }
 
-    /// What it holds, as far as it was put there through this crate, or was there when
-    /// [refreshed](Self::refresh).
+    /// What it holds, as far as this process knows: for every commit, so without I/O.
     pub(crate) fn head(&self) -> VaultHead {
-        let set = lock(&self.set);
-        VaultHead {
-            objects: set.len(),
-            root: set.root(),
-        }
+        of(self.vault.known_head())
     }
 
-    /// Reads again what is there.
+    /// The same, with what other processes put.
     pub(crate) fn refresh(&self) -> Result<VaultHead, VaultError> {
-        let mut addresses = Vec::new();
-        loop {
-            let page = self.vault.list(addresses.last(), PAGE)?;
-            if page.is_empty() {
-                break;
-            }
-            addresses.extend(page);
-        }
-        let mut set = Map::new();
-        set.update(&present(&addresses));
-        *lock(&self.set) = set;
-        Ok(self.head())
+        Ok(of(self.vault.head()?))
     }
 
     pub(crate) fn has(&self, address: &BundleAddress) -> Result<bool, VaultError> {
@@ -110,11 +87,6 @@ impl Code {
         let address = bundle.address();
         let known = self.has(&address)?;
         self.vault.put_bundle(bundle, Durability::Each)?;
-        let manifest = self.vault.manifest(&address)?;
-        let parts = manifest.iter().flat_map(|manifest| manifest.parts());
-        let mut addresses: Vec<Address> = parts.map(|part| part.address).collect();
-        addresses.push(address.address());
-        lock(&self.set).update(&present(&addresses));
         Ok((address, !known))
     }
 
@@ -135,15 +107,9 @@ impl Code {
     }
 }
 
-fn present(addresses: &[Address]) -> Batch<'_> {
-    let mut batch = Batch::with_capacity(addresses.len());
-    for address in addresses {
-        batch
-            .put(address.as_bytes(), &[1])
-            .expect("32 bytes are a key");
+fn of(head: truth_vault::VaultHead) -> VaultHead {
+    VaultHead {
+        objects: head.blobs,
+        root: head.root,
     }
-    batch
 }
-
-/// Addresses that are read at a time.
-const PAGE: usize = 65_536;

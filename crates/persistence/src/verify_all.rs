@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use merkle_core::CompactRange;
-use truth_vault::BundleAddress;
+use truth_vault::{BundleAddress, GetError};
 
 use crate::audit::{AuditError, bundle_of};
 use crate::reconcile::take_up;
@@ -126,34 +126,47 @@ impl Shared {
         Ok(report.damage.iter().map(Cause::of_trail).collect())
     }
 
-    /// Reads every object of the vault.
+    /// Reads every object of the vault, on all cores.
     fn check_vault(&self, control: Control<'_>) -> Result<CheckReport, StorageError> {
         let mut report = CheckReport::default();
         let vault = self.code.vault();
         let total = vault.len();
-        let mut after = None;
-        loop {
-            let page = vault.list(after.as_ref(), PAGE).map_err(VaultError::from)?;
-            let Some(last) = page.last() else { break };
-            after = Some(*last);
-            for address in &page {
-                report.objects += 1;
-                match vault.get(address).map_err(VaultError::from) {
-                    Ok(_) => {}
-                    Err(error) => match error.cause() {
-                        Some(cause) => report.causes.push(cause),
-                        None => return Err(error.into()),
-                    },
-                }
-            }
-            let told = control(CheckProgress {
+        let mut chunks = 0;
+        let verified = vault.verify(&mut |_| {
+            chunks += 1;
+            control(CheckProgress {
                 store: Store::Vault,
-                checked: report.objects,
+                checked: total.min(chunks * CHUNK),
                 total,
-            });
-            if told.is_break() {
-                break;
-            }
+            })
+        });
+        let verified = match verified {
+            Err(GetError::Cancelled) => return Ok(report),
+            verified => verified.map_err(VaultError::from)?,
+        };
+        report.objects = verified.blobs;
+        let bad = verified.bad.iter().map(|bad| {
+            let (address, file, at, damage) = (bad.address, &bad.file, bad.at, &bad.damage);
+            format!("object {address} at byte {at} of {file}: {damage}")
+        });
+        let missing = (verified.missing.iter()).map(|it| {
+            format!(
+                "object {}, a part of bundle {}, is missing",
+                it.address, it.bundle
+            )
+        });
+        let gaps = (verified.gaps.iter())
+            .map(|(file, at)| format!("byte {at} of {file} should begin a record and does not"));
+        let mut all = bad.chain(missing).chain(gaps);
+        let told = all
+            .by_ref()
+            .take(TOLD_MAX)
+            .map(|message| Cause::Vault { message });
+        report.causes.extend(told);
+        let others = all.count();
+        if others > 0 {
+            let message = format!("{others} more objects or places are damaged");
+            report.causes.push(Cause::Vault { message });
         }
         Ok(report)
     }
@@ -271,5 +284,8 @@ impl Shared {
     }
 }
 
-/// Objects of the vault that are listed at a time.
-const PAGE: usize = 256;
+/// Objects of the vault behind which it tells how far it is.
+const CHUNK: u64 = 1024;
+
+/// Damaged places of the vault that are told one by one: its own check tells all.
+const TOLD_MAX: usize = 16;

@@ -1,5 +1,7 @@
 //! The set of all addresses as one authenticated map: which blobs there are, and which are not.
 
+use std::sync::MutexGuard;
+
 use merkle_core::{Batch, Hash, Lookup, Map, Proof, Query, Sha256};
 
 use crate::vault::Shared;
@@ -34,6 +36,17 @@ impl Vault {
             blobs: map.len(),
             root: map.root(),
         })
+    }
+
+    /// The same as far as this handle knows, without a look at what other processes put since it looked
+    /// last: no I/O, for whoever asks at every commit.
+    #[must_use]
+    pub fn known_head(&self) -> VaultHead {
+        let map = self.shared.known_addresses();
+        VaultHead {
+            blobs: map.len(),
+            root: map.root(),
+        }
     }
 
     /// Proves of each address that its blob is in the vault, or that it is not; with the head that the
@@ -71,6 +84,11 @@ impl Shared {
     /// The map over all addresses as of now.
     pub(crate) fn address_map(&self) -> Result<Map<Sha256>, GetError> {
         self.refresh()?;
+        Ok(self.known_addresses().clone())
+    }
+
+    /// The map over all addresses that the index has.
+    fn known_addresses(&self) -> MutexGuard<'_, Map<Sha256>> {
         let mut map = self.addresses();
         let mut batch = Batch::new();
         let (changed, all);
@@ -94,7 +112,8 @@ impl Shared {
             written.expect("32 bytes are a key");
         }
         map.update(&batch);
-        Ok(map.clone())
+        drop(batch);
+        map
     }
 }
 
@@ -173,6 +192,7 @@ mod tests {
                 }
                 let head = vault.head().unwrap();
                 prop_assert_eq!((head.blobs, head.root), (all.len() as u64, model(&all).root()));
+                prop_assert_eq!(vault.known_head(), head);
             }
             let asked: Vec<_> = (0..80_u8).map(|blob| Address::of(&[blob])).collect();
             let (head, proof) = vault.prove(&asked).unwrap();

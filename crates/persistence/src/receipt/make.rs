@@ -74,7 +74,10 @@ impl Persistence {
         let size = sealed.seal.log.size.get();
         let inclusion = shared.audit.prove_inclusion(index, size);
         let (manifest, certificate) = match &record.bundle_hash {
-            Some(hash) => shared.code.manifest(hash).map_err(StorageError::from)?,
+            Some(hash) => {
+                let manifest = shared.code.manifest(hash);
+                manifest.map_err(|error| shared.notice_vault(error))?
+            }
             None => Default::default(),
         };
         Ok(Receipt {
