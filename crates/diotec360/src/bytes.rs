@@ -1,33 +1,16 @@
 //! Bytes as people write and read them.
 
-use std::fmt::Write;
-
 use merkle_core::Hash;
 
 use crate::exit::{Code, Failure};
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}"); // writing to a String cannot fail
-    }
-    text
-}
-
+/// Bytes from pairs of hexadecimal digits.
 pub(crate) fn unhex(digits: &str) -> Result<Vec<u8>, Failure> {
-    let bad = || {
-        Failure::new(
-            Code::Failed,
-            format!("{digits:?} is not pairs of hexadecimal digits"),
-        )
+    let bad = |_| {
+        let message = format!("{digits:?} is not pairs of hexadecimal digits");
+        Failure::new(Code::Failed, message)
     };
-    if !digits.len().is_multiple_of(2) || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(bad());
-    }
-    let pairs = (0..digits.len()).step_by(2);
-    pairs
-        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).map_err(|_| bad()))
-        .collect()
+    hex::decode(digits).map_err(bad)
 }
 
 /// A hash from 64 hexadecimal digits.
@@ -46,7 +29,7 @@ pub(crate) fn hash(digits: &str) -> Result<Hash, Failure> {
 pub(crate) fn readable(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.chars().any(char::is_control) => text.to_owned(),
-        _ => format!("0x{}", hex(bytes)),
+        _ => format!("0x{}", hex::encode(bytes)),
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use persistence::{
     Attack, Execution, ExecutionStatus, Metric, Persistence, Severity, Text, Ticket,
 };
 use serde::Deserialize;
 
 use crate::bytes::given;
+use crate::clock::nanoseconds;
 
 /// The ledger that `serve --example` loads.
 const EXAMPLE: &str = include_str!("../data/ledger.jsonl");
@@ -238,19 +239,4 @@ impl Line {
             } => Request::Metric(Metric::new(tx_id, metric_name, metric_value, timestamp_ns)),
         })
     }
-}
-
-/// A duration in nanoseconds.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "checked to be within the range of the number"
-)]
-pub(crate) fn nanoseconds(milliseconds: f64) -> anyhow::Result<u64> {
-    let nanoseconds = (milliseconds * 1e6).round();
-    ensure!(
-        (0.0..1e18).contains(&nanoseconds),
-        "{milliseconds} is no duration"
-    );
-    Ok(nanoseconds as u64)
 }

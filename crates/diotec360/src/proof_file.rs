@@ -6,7 +6,7 @@ use merkle_core::{Lookup, Proof, VerifierKey};
 use persistence::{Hash, Profile, Seal};
 use serde::{Deserialize, Serialize};
 
-use crate::bytes::{hash, hex, unhex};
+use crate::bytes::{hash, unhex};
 use crate::exit::{Code, Failure};
 
 /// The file. Nothing in it is believed before it is checked.
@@ -47,12 +47,12 @@ impl ProofFile {
         proof: &Proof,
     ) -> Self {
         Self {
-            key_hex: hex(key),
+            key_hex: hex::encode(key),
             present: value.is_some(),
             value: value
                 .and_then(|value| std::str::from_utf8(value).ok())
                 .map(str::to_owned),
-            value_hex: value.map(hex),
+            value_hex: value.map(hex::encode),
             version: version.0,
             root: version.1.to_string(),
             profile: profile.name().to_owned(),
@@ -89,7 +89,7 @@ impl ProofFile {
             _ => return Err(refuted("the proof shows the opposite")),
         }
         match (&self.value, &self.value_hex) {
-            (Some(text), value) if value.as_deref() != Some(&hex(text.as_bytes())) => {
+            (Some(text), value) if value.as_deref() != Some(&hex::encode(text.as_bytes())) => {
                 Err(refuted("the value as text is not the one that is proved"))
             }
             _ => Ok(trust),

@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
 use persistence::{ExecutionStatus, Persistence, Record};
 use serde_json::{Value, json};
@@ -321,17 +320,4 @@ fn summary(record: &Record) -> String {
         Record::Event(it) => it.kind.as_str().to_owned(),
         _ => String::new(),
     }
-}
-
-/// A moment given on the command line: nanoseconds since 1970, or days before now as `7d`.
-pub(crate) fn moment(text: &str, now_ns: u64) -> anyhow::Result<u64> {
-    if let Some(days) = text.strip_suffix('d') {
-        let days: u64 = days
-            .parse()
-            .with_context(|| format!("{text:?} is no number of days"))?;
-        return Ok(now_ns.saturating_sub(days.saturating_mul(86_400_000_000_000)));
-    }
-    text.parse().with_context(|| {
-        format!("{text:?} is neither nanoseconds since 1970 nor days before now, as `7d`")
-    })
 }

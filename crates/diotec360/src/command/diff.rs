@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::Context;
-use crate::bytes::{hex, readable};
+use crate::bytes::readable;
 use crate::exit::Code;
 use crate::output::Paint;
 use crate::store;
@@ -25,9 +25,9 @@ impl Diff {
         let to = self.to.unwrap_or(state.version().number);
         for difference in state.diff(self.from, to)? {
             let json = json!({
-                "key_hex": hex(&difference.key),
-                "before_hex": difference.before.as_deref().map(hex),
-                "after_hex": difference.after.as_deref().map(hex),
+                "key_hex": hex::encode(&difference.key),
+                "before_hex": difference.before.as_deref().map(hex::encode),
+                "after_hex": difference.after.as_deref().map(hex::encode),
             });
             context.output.show(&json, |output| {
                 let key = output.paint(Paint::Strong, &readable(&difference.key));

@@ -3,13 +3,12 @@
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use persistence::{BundleAddress, Executed, Execution, ExecutionStatus};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Context;
-use crate::bytes::{given, hash, hex};
-use crate::clock::now_ns;
+use crate::bytes::{given, hash};
+use crate::clock::{nanoseconds, now_ns};
 use crate::exit::{Code, Failure};
-use crate::ledger::nanoseconds;
 use crate::output::Paint;
 use crate::store;
 
@@ -75,7 +74,7 @@ impl Exec {
         let execution = self.execution()?;
         let store = store::open(context.globals)?;
         let executed = store.execute(execution)?;
-        report(context, &executed, json!({}))
+        report(context, &executed)
     }
 
     fn execution(&self) -> anyhow::Result<Execution> {
@@ -126,15 +125,11 @@ pub(crate) fn new_tx_id() -> anyhow::Result<String> {
     let mut random = [0; 8];
     getrandom::fill(&mut random)
         .map_err(|error| anyhow::anyhow!("the system has no random bytes: {error}"))?;
-    Ok(format!("tx_{}", hex(&random)))
+    Ok(format!("tx_{}", hex::encode(random)))
 }
 
 /// Says what became of an execution.
-pub(crate) fn report(
-    context: &Context<'_>,
-    executed: &Executed,
-    mut more: Value,
-) -> anyhow::Result<Code> {
+pub(crate) fn report(context: &Context<'_>, executed: &Executed) -> anyhow::Result<Code> {
     let value = json!({
         "tx_id": executed.tx_id,
         "status": executed.status.as_str(),
@@ -145,10 +140,7 @@ pub(crate) fn report(
         "root_after": executed.root_after.to_string(),
         "repeated": executed.repeated,
     });
-    if let (Some(more), Value::Object(value)) = (more.as_object_mut(), value) {
-        more.extend(value);
-    }
-    context.output.show(&more, |output| {
+    context.output.show(&value, |output| {
         let status = match executed.refusal {
             None => output.paint(Paint::Good, executed.status.as_str()),
             Some(_) => output.paint(Paint::Bad, executed.status.as_str()),

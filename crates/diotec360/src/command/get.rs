@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Context;
 use super::exec::not_found;
-use crate::bytes::{given, hex};
+use crate::bytes::given;
 use crate::exit::Code;
 use crate::store;
 
@@ -36,9 +36,9 @@ impl Get {
             )));
         };
         let json = json!({
-            "key_hex": hex(&key),
+            "key_hex": hex::encode(&key),
             "value": std::str::from_utf8(&value).ok(),
-            "value_hex": hex(&value),
+            "value_hex": hex::encode(&value),
             "version": version.number,
             "root": version.root.to_string(),
         });

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::Context;
-use crate::bytes::{given, hex, readable};
+use crate::bytes::{given, readable};
 use crate::exit::Code;
 use crate::output::Paint;
 use crate::store;
@@ -57,7 +57,7 @@ impl History {
             let json = json!({
                 "version": version, "root": root.to_string(), "time_ns": change.time_ns,
                 "value": change.value.as_deref().and_then(|value| std::str::from_utf8(value).ok()),
-                "value_hex": change.value.as_deref().map(hex),
+                "value_hex": change.value.as_deref().map(hex::encode),
             });
             context.output.show(&json, |output| {
                 let version = output.paint(Paint::Strong, &format!("{version:>8}"));

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::Context;
-use crate::bytes::{given, hex, readable};
+use crate::bytes::{given, readable};
 use crate::exit::Code;
 use crate::output::Paint;
 use crate::store;
@@ -36,9 +36,9 @@ impl List {
             let (key, value) = entry?;
             let json = json!({
                 "key": std::str::from_utf8(&key).ok(),
-                "key_hex": hex(&key),
+                "key_hex": hex::encode(&key),
                 "value": std::str::from_utf8(&value).ok(),
-                "value_hex": hex(&value),
+                "value_hex": hex::encode(&value),
             });
             context.output.show(&json, |output| {
                 format!(

@@ -2,7 +2,6 @@
 
 use clap::Args;
 use persistence::{Execution, ExecutionStatus};
-use serde_json::json;
 
 use super::Context;
 use super::exec::{new_tx_id, report};
@@ -39,6 +38,6 @@ impl Put {
             None => execution.delete(&key),
         };
         let executed = store.execute(execution)?;
-        report(context, &executed, json!({}))
+        report(context, &executed)
     }
 }

@@ -7,8 +7,7 @@ use serde_json::json;
 use vigilance::{ReportKind, ReportRequest};
 
 use super::Context;
-use super::audit::moment;
-use crate::clock::now_ns;
+use crate::clock::{moment, now_ns};
 use crate::exit::Code;
 use crate::store;
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Context;
 use super::key::public_key;
-use crate::bytes::{hex, readable};
+use crate::bytes::readable;
 use crate::exit::Code;
 use crate::output::Paint;
 use crate::proof_file::refuted;
@@ -32,7 +32,7 @@ impl VerifyReceipt {
             .map_err(|error| refuted(format!("{} does not hold: {error}", self.file.display())))?;
         let record = &receipt.record;
         let writes: Vec<_> = (receipt.writes.iter())
-            .map(|write| json!({"key_hex": hex(&write.key), "value_hex": write.value.as_deref().map(hex)}))
+            .map(|write| json!({"key_hex": hex::encode(&write.key), "value_hex": write.value.as_deref().map(hex::encode)}))
             .collect();
         let json = json!({
             "holds": true, "tx_id": record.tx_id, "intent_name": record.intent_name,

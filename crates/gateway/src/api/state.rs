@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::App;
-use crate::encoding::{base64, hex, text_of};
+use crate::encoding::{base64, text_of};
 use crate::extract::{Json, Query};
 use crate::problem::{Kind, Problem};
 
@@ -96,10 +96,10 @@ async fn value(
         let proof = snapshot.prove(&key.0)?;
         let version = snapshot.version();
         let body = Value {
-            key_hex: hex(&key.0),
+            key_hex: hex::encode(key.0),
             present: found.is_some(),
             value: found.as_deref().and_then(text_of),
-            value_hex: found.as_deref().map(hex),
+            value_hex: found.as_deref().map(hex::encode),
             version: version.number,
             root: version.root.to_string(),
             profile: app.store.state().profile().name().to_owned(),
@@ -234,9 +234,9 @@ impl Page<'_> {
             let (key, value) = entry?;
             entries.push(Entry {
                 key: text_of(&key),
-                key_hex: hex(&key),
+                key_hex: hex::encode(key),
                 value: text_of(&value),
-                value_hex: hex(&value),
+                value_hex: hex::encode(value),
             });
         }
         let more = scan.next().transpose()?.is_some();

@@ -1,6 +1,6 @@
 //! A token: what it may, and the secret that proves its holder.
 
-use std::fmt::{self, Debug, Display, Formatter, Write};
+use std::fmt::{self, Debug, Display, Formatter};
 use std::str::FromStr;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
@@ -78,7 +78,7 @@ impl Secret {
         let mut bytes = [0; ID_BYTES + SECRET_BYTES];
         getrandom::fill(&mut bytes)?;
         let (id, secret) = bytes.split_at(ID_BYTES);
-        let id = hex(id);
+        let id = hex::encode(id);
         let text = format!("{PREFIX}{id}_{}", Base64UrlUnpadded::encode_string(secret));
         Ok(Self { id, text })
     }
@@ -105,7 +105,7 @@ impl Secret {
 
     /// What the file keeps instead. 256 random bits need no salt and no slow hash.
     pub(super) fn hash(&self) -> String {
-        hex(&Sha256::digest(self.text.as_bytes()))
+        hex::encode(Sha256::digest(self.text.as_bytes()))
     }
 }
 
@@ -115,11 +115,4 @@ impl Debug for Secret {
             .field("id", &self.id)
             .finish_non_exhaustive()
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}"); // writing to a String cannot fail
-        text
-    })
 }

@@ -9,7 +9,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::encoding::unhex;
 use crate::problem::{Kind, Problem};
 
 /// An execution to be committed.
@@ -313,9 +312,9 @@ fn bytes(
     match (text, digits) {
         (Some(_), Some(_)) => Err(bad(&format!("give {field} or {field}_hex, not both"))),
         (Some(text), None) => Ok(Some(text.into_bytes())),
-        (None, Some(digits)) => match unhex(&digits) {
-            Some(bytes) => Ok(Some(bytes)),
-            None => Err(bad(&format!(
+        (None, Some(digits)) => match hex::decode(&digits) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(_) => Err(bad(&format!(
                 "{field}_hex is not hexadecimal digits in pairs"
             ))),
         },
@@ -324,10 +323,10 @@ fn bytes(
 }
 
 fn hash(field: &str, text: &str) -> Result<Hash, Problem> {
-    let bytes = unhex(text).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-    bytes
-        .map(Hash::from_bytes)
-        .ok_or_else(|| bad(&format!("{field} is 64 hexadecimal digits")))
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text, &mut bytes)
+        .map(|()| Hash::from_bytes(bytes))
+        .map_err(|_| bad(&format!("{field} is 64 hexadecimal digits")))
 }
 
 fn bad(detail: &str) -> Problem {

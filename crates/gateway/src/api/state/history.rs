@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use super::wire::Key;
 use crate::api::App;
 use crate::clock::rfc3339;
-use crate::encoding::{hex, text_of};
+use crate::encoding::text_of;
 use crate::extract::{Json, Path, Query};
 use crate::page;
 use crate::problem::{Kind, Problem};
@@ -213,7 +213,7 @@ fn changes(
                 version: change.version.number,
                 time: time_of(change.time_ns),
                 value: change.value.as_deref().and_then(text_of),
-                value_hex: change.value.as_deref().map(hex),
+                value_hex: change.value.as_deref().map(hex::encode),
             });
             if last_ones.len() > limit {
                 last_ones.pop_back();
@@ -285,9 +285,9 @@ async fn diff(
         }
         let differences = db.diff(from, to)?.into_iter().map(|difference| Difference {
             key: text_of(&difference.key),
-            key_hex: hex(&difference.key),
-            before_hex: difference.before.as_deref().map(hex),
-            after_hex: difference.after.as_deref().map(hex),
+            key_hex: hex::encode(difference.key),
+            before_hex: difference.before.as_deref().map(hex::encode),
+            after_hex: difference.after.as_deref().map(hex::encode),
         });
         Ok(Json(Diff {
             from,

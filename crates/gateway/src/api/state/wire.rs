@@ -4,7 +4,6 @@ use axum::http::HeaderMap;
 use axum::http::header::IF_NONE_MATCH;
 use reality_db::Snapshot;
 
-use crate::encoding::unhex;
 use crate::problem::{Kind, Problem};
 
 /// A key from a query.
@@ -45,7 +44,7 @@ impl Key {
                 "a key in hexadecimal has digits 0-9 and a-f, two a byte",
             )
         };
-        unhex(digits).map(Self).ok_or_else(bad)
+        hex::decode(digits).map(Self).map_err(|_| bad())
     }
 }
 
