@@ -56,11 +56,10 @@ impl Plan {
     fn of_text(filter: &Filter, is_upwards: bool, place: Option<Place>) -> Self {
         let mut values = Vec::new();
         let conditions = conditions(filter, &Lead::Time, &mut values);
-        let (from, until) = filter.times_ns();
-        values.extend([from, until].map(|ns| Value::Integer(integer(ns))));
+        values.extend(bounds(filter).map(Value::Integer));
         let (compared, order) = direction(is_upwards);
         let mut text = format!(
-            "SELECT search.rowid, 0, coalesce({conditions} AND event_ns >= ? AND event_ns < ?, 0)
+            "SELECT search.rowid, 0, coalesce({conditions} AND event_ns >= ? AND event_ns <= ?, 0)
              FROM search LEFT JOIN {} AS it ON it.idx = search.rowid WHERE search MATCH ?",
             table(filter.kind())
         );
@@ -123,24 +122,23 @@ fn times(
     place: Option<Place>,
     values: &mut Vec<Value>,
 ) -> String {
-    let (from, until) = filter.times_ns();
-    let (from, until) = (integer(from), integer(until));
+    let [from, last] = bounds(filter);
     let is_within = |place: &Place| {
         if is_upwards {
             place.event_ns >= from
         } else {
-            place.event_ns < until
+            place.event_ns <= last
         }
     };
     let Some(place) = place.filter(is_within) else {
-        values.extend([from, until].map(Value::Integer));
-        return "event_ns >= ? AND event_ns < ?".into();
+        values.extend([from, last].map(Value::Integer));
+        return "event_ns >= ? AND event_ns <= ?".into();
     };
     let at = [place.event_ns, place.index].map(Value::Integer);
     if is_upwards {
-        values.push(Value::Integer(until));
+        values.push(Value::Integer(last));
         values.extend(at);
-        return "event_ns < ? AND (event_ns, idx) > (?, ?)".into();
+        return "event_ns <= ? AND (event_ns, idx) > (?, ?)".into();
     }
     values.push(Value::Integer(from));
     values.extend(at);
@@ -155,7 +153,15 @@ const fn direction(is_upwards: bool) -> (&'static str, &'static str) {
     }
 }
 
-/// Times beyond what the database holds are beyond all records.
-fn integer(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
+/// The first and the last time that a filter lets through; no time lies between them where it lets none.
+fn bounds(filter: &Filter) -> [i64; 2] {
+    let (from, until) = filter.times_ns();
+    // No record is later than the database can say.
+    let last = until
+        .checked_sub(1)
+        .map(|last| i64::try_from(last).unwrap_or(i64::MAX));
+    match (i64::try_from(from), last) {
+        (Ok(from), Some(last)) => [from, last],
+        _ => [i64::MAX, -1],
+    }
 }

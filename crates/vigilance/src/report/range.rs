@@ -49,9 +49,11 @@ impl Trail {
             for table in scope.tables() {
                 let text = format!(
                     "SELECT min(idx), max(idx) FROM {table} INDEXED BY {table}_event_ns
-                     WHERE event_ns >= ? AND event_ns < ? AND idx < ?"
+                     WHERE event_ns >= ? AND event_ns <= ? AND idx < ?"
                 );
-                let bounds = (bound(scope.from_ns), bound(scope.until_ns), size);
+                // The last nanosecond that the database holds belongs to what ends after it.
+                let last = scope.until_ns.checked_sub(1).map_or(-1, bound);
+                let bounds = (bound(scope.from_ns), last, size);
                 let found = (conn.prepare_cached(&text)?).query_row(bounds, |row| {
                     Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?))
                 })?;
