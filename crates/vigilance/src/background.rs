@@ -4,9 +4,9 @@
 //! which finishes it between two groups: a short piece, after which the log starts again from its beginning.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
@@ -18,6 +18,7 @@ use crate::connection;
 pub(crate) struct Background {
     ask: Option<SyncSender<()>>,
     is_done: Arc<AtomicBool>,
+    at_work: Arc<Mutex<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -27,11 +28,13 @@ impl Background {
         let conn = connection::checkpointer(database)?;
         let (ask, asked) = mpsc::sync_channel(1);
         let is_done = Arc::new(AtomicBool::new(false));
+        let at_work = Arc::new(Mutex::new(()));
         let thread = thread::Builder::new().name("vigilance-wal".to_owned());
         let thread = thread.spawn({
-            let is_done = Arc::clone(&is_done);
+            let (is_done, at_work) = (Arc::clone(&is_done), Arc::clone(&at_work));
             move || {
                 for () in asked {
+                    let _at_work = at_work.lock().unwrap_or_else(PoisonError::into_inner);
                     // The second pass is short: what came during the first.
                     if pass(&conn).and_then(|_| pass(&conn)).is_ok() {
                         is_done.store(true, Ordering::Release);
@@ -42,8 +45,15 @@ impl Background {
         Ok(Self {
             ask: Some(ask),
             is_done,
+            at_work,
             thread: Some(thread),
         })
+    }
+
+    /// Keeps it from working, once it is not at work, for as long as what is given lives: SQLite lets only one
+    /// connection at a time bring the log in, and tells the other to go away.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, ()> {
+        self.at_work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has it begin, unless it is at it.

@@ -140,7 +140,9 @@ fn redactions(records: &BTreeSet<u64>, event_ns: u64) -> Vec<Event> {
 impl Writer {
     /// Brings the write-ahead log in and empties it.
     fn scrub(&mut self) -> Result<bool, AppendError> {
+        let held = self.background.hold();
         let is_scrubbed = scrub(&self.conn)?;
+        drop(held);
         self.wal.is_dirty = true;
         Ok(is_scrubbed)
     }

@@ -46,7 +46,8 @@ pub(crate) enum Expected {
 
 /// What happens to a record whose `tx_id` or `attack_id` is in the log already.
 ///
-/// [`apply`](crate::Trail::apply) does not ask: its records were decided on elsewhere.
+/// [`apply`](crate::Trail::apply) does not ask: its records were decided on elsewhere. Records that were
+/// [moved out](crate::Trail::seal) are not looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Duplicates {

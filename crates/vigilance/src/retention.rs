@@ -42,8 +42,8 @@ pub enum RetentionError {
 
 impl Trail {
     /// Moves the records before `past` into a sealed segment: a file that never changes. They can be read,
-    /// proved and checked as before; pages and searches do not find them any more, and statistics still
-    /// count them. Erasable texts stay where they can be erased. Gives `None` where there is nothing to be
+    /// proved and checked as before; pages, searches and what looks for an id do not find them any more, and
+    /// statistics still count them. Erasable texts stay where they can be erased. Gives `None` where there is nothing to be
     /// moved: whole tiles of 256 records are, and the newest stay.
     ///
     /// The file may be taken elsewhere; until it is back, its records cannot be read.

@@ -118,7 +118,7 @@ pub(crate) struct Writer {
     pub(crate) options: Options,
     pub(crate) gate: Gate,
     pub(crate) wal: Wal,
-    background: Background,
+    pub(crate) background: Background,
     /// How many records are durable.
     pub(crate) durable: u64,
     /// The size of the newest checkpoint.
