@@ -104,50 +104,48 @@ impl Trail {
         depth: Depth,
         mut progress: impl FnMut(VerifyProgress) -> ControlFlow<()>,
     ) -> Result<VerifyReport, ReadError> {
-        // Nothing is written in between: what is read is what was published.
-        let (conn, workers) = self.run({
-            let shared = self.shared().clone();
-            move |_| snapshots(&shared)
-        })??;
-        let mut report = VerifyReport::default();
-        let mut found = Found::default();
-        let check = InOrder::new(&conn, self.shared(), &projection::all()).map_err(ReadError::from);
-        let mut check = match check {
-            Ok(check) => check,
-            Err(error) => {
-                found.take(Err(error))?;
-                return Ok(self.reported(report, found));
-            }
-        };
-        report.size = check.size();
-        let in_chunks = in_chunks(workers, &mut check, &mut found, &mut progress);
-        let went = match in_chunks {
-            Ok(went) => went,
-            Err(error) => {
-                // What can be said without the rest is still said.
-                found.take(Err(error))?;
-                ControlFlow::Continue(())
-            }
-        };
-        if went.is_continue() {
-            finish::finish(self, &conn, depth, &mut check, &mut found)?;
-            report.is_complete = true;
-            report.root = check.root();
-        }
-        conn.execute_batch("COMMIT")?;
-        (report.texts, report.erased) = check.texts();
-        (report.breaks, report.break_count) = check.into_breaks();
-        Ok(self.reported(report, found))
-    }
-
-    /// Puts what was found into the report, and goes into panic mode if that is something.
-    fn reported(&self, mut report: VerifyReport, found: Found) -> VerifyReport {
+        let (mut report, mut found) = (VerifyReport::default(), Found::default());
+        // What can be said without the rest is still said.
+        let step = self.verify_into(depth, &mut progress, &mut report, &mut found);
+        found.take(step)?;
         report.damages = found.count;
         report.damage = found.listed;
         if let Some(damage) = report.damage.first() {
             self.panicked(damage);
         }
-        report
+        Ok(report)
+    }
+
+    fn verify_into(
+        &self,
+        depth: Depth,
+        progress: &mut impl FnMut(VerifyProgress) -> ControlFlow<()>,
+        report: &mut VerifyReport,
+        found: &mut Found,
+    ) -> Result<(), ReadError> {
+        // Nothing is written in between: what is read is what was published.
+        let (conn, workers) = self.run({
+            let shared = self.shared().clone();
+            move |_| snapshots(&shared)
+        })??;
+        let mut check = InOrder::new(&conn, self.shared(), &projection::all())?;
+        report.size = check.size();
+        let went = match in_chunks(workers, &mut check, found, progress) {
+            Ok(went) => went,
+            Err(error) => {
+                found.take(Err(error))?;
+                ControlFlow::Continue(())
+            }
+        };
+        if went.is_continue() {
+            finish::finish(self, &conn, depth, &mut check, found)?;
+            report.is_complete = true;
+            report.root = check.root();
+        }
+        (report.texts, report.erased) = check.texts();
+        (report.breaks, report.break_count) = check.into_breaks();
+        // The snapshot ends with its connection. Ending it by words may fail where the file is damaged.
+        Ok(())
     }
 }
 
@@ -192,8 +190,8 @@ fn snapshots(shared: &crate::shared::Shared) -> Result<(Connection, Vec<Worker>)
         // The file is opened to be read; temporary tables may be made to look into it.
         conn.pragma_update(None, "query_only", false)?;
         conn.execute_batch("BEGIN")?;
-        // The transaction begins with the first read.
-        conn.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
+        // The transaction begins with the first read: of the header, which is there if anything is.
+        conn.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?;
         Ok(conn)
     };
     let workers = (0..WORKERS).map(|_| open().map(|conn| Worker::new(conn, shared.folder())));

@@ -207,10 +207,10 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn check(folder: &Path) -> Result<(Vec<Damage>, VerifyReport), OpenError> {
+fn check(folder: &Path, context: &str) -> Result<(Vec<Damage>, VerifyReport), OpenError> {
     let trail = Trail::open(folder, &samples::options().create(false))?;
     let report = trail.verify(Depth::Pages, |_| ControlFlow::Continue(()));
-    let report = report.unwrap_or_else(|error| panic!("{error:?}"));
+    let report = report.unwrap_or_else(|error| panic!("{context}: {error:?}"));
     assert_eq!(
         report.damage.is_empty() && trail.open_report().damage.is_empty(),
         trail.health() == Health::Sound
@@ -309,7 +309,7 @@ fn whatever_is_tampered_with_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let [good, older, bad] = ["good", "older", "bad"].map(|name| folder.path().join(name));
     build(&good, &older);
-    let (damage, report) = check(&good).unwrap();
+    let (damage, report) = check(&good, "untouched").unwrap();
     assert_eq!(damage, [], "a false alarm");
     assert!(report.is_complete && report.erased > 0);
     let original = content(&good);
@@ -328,7 +328,7 @@ fn whatever_is_tampered_with_is_found() {
         let context = format!("attack {at} ({name}), seed {seed}, {place:?}");
         let counts = tally.entry(name).or_default();
         counts[0] += 1;
-        let damage = match check(&bad) {
+        let damage = match check(&bad, &context) {
             Ok((damage, _)) => damage,
             Err(OpenError::Damaged(damage)) => vec![*damage],
             Err(
@@ -361,6 +361,6 @@ fn whatever_is_tampered_with_is_found() {
     for (name, counts) in &tally {
         println!("{counts:?} {name}");
     }
-    let (damage, _) = check(&good).unwrap();
+    let (damage, _) = check(&good, "untouched").unwrap();
     assert_eq!(damage, [], "a false alarm");
 }
