@@ -18,6 +18,7 @@ mod incident;
 mod json;
 pub mod legacy;
 mod lock;
+mod migration;
 mod open;
 mod options;
 mod outside;

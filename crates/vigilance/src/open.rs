@@ -16,6 +16,7 @@ use crate::erase;
 use crate::error::{Known, OpenError, ReadError, StorageError};
 use crate::health::{Damage, Health, TileFault, Witness};
 use crate::lock::FolderLock;
+use crate::migration::{self, Step};
 use crate::options::{Expected, Options};
 use crate::outside::{self, Outside};
 use crate::projection;
@@ -32,6 +33,8 @@ use crate::writer::{Start, Writer, watch_wal};
 pub struct OpenReport {
     /// Whether the trail was created.
     pub created: bool,
+    /// The earlier layout of the database that it was brought from, if it was.
+    pub migrated_from: Option<i64>,
     /// How many records there are.
     pub size: u64,
     /// The size that was marked outside, if there was a mark.
@@ -49,15 +52,26 @@ impl Trail {
     /// root at each size that somebody vouches for. Where something is not as it was, the trail opens in
     /// panic mode ([`health`](Self::health)): it can be read, and not be written.
     ///
+    /// A database of an earlier layout is brought to the present one first, in one transaction; its records
+    /// and their proofs are what they were. An earlier release cannot open it afterwards.
+    ///
     /// # Errors
     ///
     /// [`OpenError`]; nothing was changed then.
     pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Self, OpenError> {
-        let path = path.as_ref();
-        Self::open_at(path, options).map_err(unreadable)
+        Self::open_with(path.as_ref(), options, migration::STEPS)
     }
 
-    fn open_at(path: &Path, options: &Options) -> Result<Self, OpenError> {
+    /// Opens it with other steps from earlier layouts.
+    pub(crate) fn open_with(
+        path: &Path,
+        options: &Options,
+        steps: &[Step],
+    ) -> Result<Self, OpenError> {
+        Self::open_at(path, options, steps).map_err(unreadable)
+    }
+
+    fn open_at(path: &Path, options: &Options, steps: &[Step]) -> Result<Self, OpenError> {
         let expected = expected(options)?;
         let outside_folder = options.outside.clone().unwrap_or_else(|| path.to_owned());
         let mut outside = Outside::new(&outside_folder, &options.origin, options.keys());
@@ -86,9 +100,11 @@ impl Trail {
             outside.sync()?;
             File::open(path)?.sync_all()?;
         }
-        let (mut conn, gate) = database(path, options, created)?;
+        let (mut conn, migrated_from) = database(path, options, created, steps)?;
+        let gate = Gate::default();
         let mut report = OpenReport {
             created,
+            migrated_from,
             ..OpenReport::default()
         };
         if !created {
@@ -210,12 +226,14 @@ fn expected(options: &Options) -> Result<Option<Known>, OpenError> {
     }
 }
 
-/// Opens the database, creates what is in it if it is new, and refuses what is not ours.
+/// Opens the database, creates what is in it if it is new, brings it to the present layout if it is of an
+/// earlier one, which is given, and refuses what is not ours.
 fn database(
     path: &Path,
     options: &Options,
     created: bool,
-) -> Result<(Connection, Gate), OpenError> {
+    steps: &[Step],
+) -> Result<(Connection, Option<i64>), OpenError> {
     let file = path.join(DATABASE);
     let conn = connection::writer(&file, options.cache_bytes)?;
     let pragma = |name: &str| conn.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0));
@@ -231,12 +249,10 @@ fn database(
     } else if id != schema::APPLICATION_ID {
         return Err(OpenError::NotATrail { path: file });
     } else if version != schema::VERSION {
-        return Err(OpenError::UnknownVersion {
-            found: version,
-            known: schema::VERSION,
-        });
+        migration::migrate(&conn, version, steps)?;
+        return Ok((conn, Some(version)));
     }
-    Ok((conn, Gate::default()))
+    Ok((conn, None))
 }
 
 /// A file that cannot be read as the database that it was is damage.

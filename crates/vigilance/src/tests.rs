@@ -1,2 +1,2 @@
-mod basics;
+pub(crate) mod basics;
 mod erasing;

@@ -8,22 +8,22 @@ use merkle_core::{Log, TreeSize};
 
 use crate::*;
 
-pub(super) fn key() -> SignerKey {
+pub(crate) fn key() -> SignerKey {
     SignerKey::from_seed("example.com/trail", &[7; 32]).unwrap()
 }
 
-pub(super) fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options::new().origin("example.com/trail").signer(key())
 }
 
-pub(super) fn open(folder: &Path) -> Trail {
+pub(crate) fn open(folder: &Path) -> Trail {
     let trail = Trail::open(folder, &options()).unwrap();
     assert_eq!(trail.health(), Health::Sound);
     assert_eq!(trail.open_report().damage, []);
     trail
 }
 
-pub(super) fn attack(number: u64) -> Record {
+pub(crate) fn attack(number: u64) -> Record {
     let severity = Severity::from_micros(900_000).unwrap();
     let mut it = Attack::new(
         format!("attack {number}"),
@@ -40,7 +40,7 @@ pub(super) fn attack(number: u64) -> Record {
     it.into()
 }
 
-pub(super) fn execution(number: u64) -> Record {
+pub(crate) fn execution(number: u64) -> Record {
     let mut it = Execution::new(
         format!("tx {number}"),
         "transfer",
@@ -55,7 +55,7 @@ pub(super) fn execution(number: u64) -> Record {
     it.into()
 }
 
-pub(super) fn some_record(number: u64) -> Record {
+pub(crate) fn some_record(number: u64) -> Record {
     match number % 4 {
         0 | 1 => execution(number),
         2 => attack(number),
