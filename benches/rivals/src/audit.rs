@@ -11,13 +11,15 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use vigilance::{Depth, Durability, Filter, Options, PageFrom, Record, SignerKey, Trail};
+use vigilance::{
+    Depth, Durability, ExecutionStatus, Filter, Options, PageFrom, Record, SignerKey, Trail,
+};
 
 use crate::random::Random;
 use crate::report::Report;
 use crate::row::{Goal, Row};
 use plain::Plain;
-use records::record;
+use records::{order, record};
 
 /// Records that one call appends where they come in batches.
 const BATCH: usize = 20_000;
@@ -40,6 +42,7 @@ pub(crate) fn rows(report: &mut Report) {
     one_at_a_time(report, &trail, folder.path());
     proofs(report, &trail);
     reads(report, &trail);
+    searches(report, &trail, size);
     let (seconds, checked) = timed(|| trail.verify(Depth::Content, |_| ControlFlow::Continue(())));
     let checked = checked.expect("a trail that can be read");
     assert_eq!(checked.damages, 0);
@@ -197,6 +200,21 @@ fn proofs(report: &mut Report, trail: &Trail) {
     report.row(&row.goal(Goal::AtMost(50.0)));
 }
 
+/// Words that a few records have, among all words.
+fn searches(report: &mut Report, trail: &Trail, size: usize) {
+    let mut random = Random::new(9);
+    let mut times = repeat(report.size(2_000, 500), || {
+        let words = format!("transfer {}", order(random.below(size)));
+        let query = words.parse().expect("words");
+        let filter = Filter::executions().text(query);
+        let page = trail.page(&filter, PageFrom::Newest, 50);
+        assert!(!page.expect("a sound trail").records.is_empty());
+    });
+    let p99 = percentile(&mut times, 99);
+    let row = Row::new(AREA, "search::selective/p99", "ms", p99);
+    report.row(&row.goal(Goal::AtMost(50.0)));
+}
+
 /// Statistics, and pages at any depth.
 fn reads(report: &mut Report, trail: &Trail) {
     let count = report.size(2_000, 500);
@@ -217,6 +235,27 @@ fn reads(report: &mut Report, trail: &Trail) {
         percentile(&mut times, 99),
     );
     report.row(&row.goal(Goal::AtMost(2.0)));
+    // Anywhere, by one condition and by two: the second has no index of its own.
+    let (begin, past) = trail
+        .execution_stats()
+        .expect("a sound trail")
+        .counts
+        .span_ns()
+        .expect("there are some");
+    let mut random = Random::new(3);
+    let vote = Filter::executions().intent("vote");
+    let failed = vote.clone().status(ExecutionStatus::Failed);
+    for (name, filter) in [("intent", vote), ("intent+status", failed)] {
+        let mut times = repeat(count, || {
+            let until = begin + random.next() % (past - begin);
+            let filter = filter.clone().between(0, until);
+            let page = trail.page(&filter, PageFrom::Newest, 50);
+            page.expect("a sound trail");
+        });
+        let p99 = percentile(&mut times, 99);
+        let row = Row::new(AREA, format!("page::anywhere/{name}/p99"), "ms", p99);
+        report.row(&row.goal(Goal::AtMost(2.0)));
+    }
 }
 
 fn repeat(count: usize, mut work: impl FnMut()) -> Vec<Duration> {
