@@ -4,12 +4,12 @@ mod python;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use truth_vault::{LegacyImport, LegacyVault};
 use vigilance::legacy::{self, Leftover};
-use vigilance::{EncodedRecord, ExecutionStatus, Record};
+use vigilance::{EncodedRecord, ExecutionStatus, Record, Text};
 
 use crate::audit::AuditError;
 use crate::queue::Id;
@@ -27,7 +27,8 @@ pub struct ImportReport {
     pub records: u64,
     /// Records that had been before.
     pub repeated: u64,
-    /// Records that were not recorded: where they stood, and why.
+    /// What was not imported: a file or folder that cannot be read as the original's, or a record; where it
+    /// stood, and why.
     pub refused: Vec<(String, String)>,
     /// What of the telemetry has no place here, counted.
     pub leftovers: Vec<Leftover>,
@@ -61,17 +62,6 @@ pub enum LegacyImportError {
     /// A store failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// The snapshot is not the original's.
-    #[error("{} is no snapshot of the original system: {why}", path.display())]
-    Snapshot {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The telemetry database could not be read.
-    #[error("the telemetry could not be read")]
-    Telemetry(#[from] legacy::LegacyError),
 }
 
 impl Persistence {
@@ -79,8 +69,9 @@ impl Persistence {
     /// `sentinel/telemetry.db`, each if it is there.
     ///
     /// Whatever does not match its own hash or root is told and not imported, unless `accept` names
-    /// it: `state/snapshot.json`, or the key of a bundle in hexadecimal, its first 16 digits at least.
-    /// Running it again imports what is missing and nothing twice. `time_ns` is the time of the import.
+    /// it: `state/snapshot.json`, or the key of a bundle in hexadecimal, its first 16 digits at least. A part
+    /// that cannot be read at all is told too, and the others are imported. Running it again, also after it
+    /// was interrupted, imports what is missing and nothing twice. `time_ns` is the time of the import.
     ///
     /// # Errors
     ///
@@ -94,29 +85,37 @@ impl Persistence {
         let mut report = ImportReport::default();
         let vault = folder.join("vault");
         if vault.is_dir() {
-            report.vault = Some(self.import_vault(&vault, accept, time_ns)?);
+            match LegacyVault::open(&vault).or_else(|_| LegacyVault::open_without_index(&vault)) {
+                Ok(legacy) => report.vault = Some(self.import_vault(legacy, accept, time_ns)?),
+                Err(error) => report.refuse("vault", &error),
+            }
         }
         let snapshot = folder.join("state").join("snapshot.json");
         if snapshot.is_file() {
-            report.state = Some(self.import_state(&snapshot, accept, time_ns)?);
+            let text = fs::read(&snapshot).map_err(StorageError::file(&snapshot))?;
+            match Snapshot::read(&text) {
+                Ok(state) => report.state = Some(self.import_state(&state, accept, time_ns)?),
+                Err(why) => report.refuse(SNAPSHOT, &why),
+            }
         }
         let telemetry = folder.join("sentinel").join("telemetry.db");
         if telemetry.is_file() {
             report.telemetry = true;
-            self.import_telemetry(&telemetry, &mut report)?;
+            match legacy::read(&telemetry) {
+                Ok(records) => self.import_telemetry(records, &mut report)?,
+                Err(error) => report.refuse("sentinel/telemetry.db", &error),
+            }
         }
         Ok(report)
     }
 
     fn import_vault(
         &self,
-        folder: &Path,
+        legacy: LegacyVault,
         accept: &[&str],
         time_ns: u64,
     ) -> Result<LegacyImport, LegacyImportError> {
         let storage = |error: VaultError| LegacyImportError::Storage(error.into());
-        let legacy = LegacyVault::open(folder).or_else(|_| LegacyVault::open_without_index(folder));
-        let legacy = legacy.map_err(|error| storage(error.into()))?;
         let named = |bundle: &truth_vault::LegacyBundle| {
             let key = bundle.key().to_string();
             let is_it = |name: &&str| name.len() >= KEY_DIGITS_MIN && key.starts_with(name);
@@ -132,11 +131,14 @@ impl Persistence {
             recorded.insert(address);
             Ok(())
         })?;
-        for imported in report.imported.iter().chain(&report.accepted) {
+        let all = report.imported.iter().zip(std::iter::repeat(false));
+        let all = all.chain(report.accepted.iter().zip(std::iter::repeat(true)));
+        for (imported, is_accepted) in all {
             if recorded.insert(imported.bundle) {
                 let intent = imported.path.to_string_lossy();
                 let intent = intent.rsplit(['/', '\\']).next().unwrap_or_default();
-                let event = crate::bundles::stored_event(imported.bundle, intent, time_ns);
+                let mut event = crate::bundles::stored_event(imported.bundle, intent, time_ns);
+                event.detail = is_accepted.then(|| Text::plain(ACCEPTED));
                 self.log_event(event)?;
             }
         }
@@ -145,33 +147,21 @@ impl Persistence {
 
     fn import_state(
         &self,
-        path: &Path,
+        snapshot: &Snapshot,
         accept: &[&str],
         time_ns: u64,
     ) -> Result<StateImport, LegacyImportError> {
-        let bad = |why: &str| LegacyImportError::Snapshot {
-            path: path.to_owned(),
-            why: why.to_owned(),
-        };
-        let text = fs::read_to_string(path).map_err(StorageError::file(path))?;
-        let snapshot = python::form(&text).ok_or_else(|| bad("it is not JSON"))?;
-        let fields = python::members(&snapshot).ok_or_else(|| bad("it is not an object"))?;
-        let field = |name: &str| fields.iter().find(|(key, _)| key == name);
-        let (_, state) = field("state").ok_or_else(|| bad("it has no state"))?;
-        let (_, stated) = field("merkle_root").ok_or_else(|| bad("it has no root"))?;
-        let mut entries = python::members(state).ok_or_else(|| bad("its state is no object"))?;
-        entries.sort();
-        let stated = stated.trim_matches('"').to_owned();
-        let computed = legacy_root(&entries);
-        let matches = stated == computed;
+        let Snapshot { stated, entries } = snapshot;
+        let computed = legacy_root(entries);
+        let matches = *stated == computed;
         let mut import = StateImport {
-            stated,
+            stated: stated.clone(),
             computed,
             entries: entries.len() as u64,
             taken: false,
             repeated: false,
         };
-        if !matches && !accept.contains(&"state/snapshot.json") {
+        if !matches && !accept.contains(&SNAPSHOT) {
             return Ok(import);
         }
         let id = format!("legacy:state:{}", import.computed);
@@ -182,7 +172,7 @@ impl Persistence {
                 })
                 .to_string(),
             );
-        for (key, value) in &entries {
+        for (key, value) in entries {
             execution = execution.put(key.as_bytes(), value.as_bytes());
         }
         let done = self.execute(execution)?;
@@ -192,11 +182,10 @@ impl Persistence {
 
     fn import_telemetry(
         &self,
-        path: &Path,
+        mut records: legacy::LegacyRecords,
         report: &mut ImportReport,
     ) -> Result<(), LegacyImportError> {
         let mut known = self.leaves()?;
-        let mut records = legacy::read(path)?;
         let mut refuse = |place: String, why: String| report.refused.push((place, why));
         let mut tickets = Vec::new();
         for next in records.by_ref() {
@@ -272,8 +261,43 @@ impl Persistence {
     }
 }
 
+/// The original's snapshot of the state.
+struct Snapshot {
+    /// The root that it says.
+    stated: String,
+    /// Keys with their values in Python's form, by key.
+    entries: Vec<(String, String)>,
+}
+
+impl Snapshot {
+    fn read(bytes: &[u8]) -> Result<Self, &'static str> {
+        let text = std::str::from_utf8(bytes).map_err(|_| "it is not a text")?;
+        let snapshot = python::form(text).ok_or("it is not JSON")?;
+        let fields = python::members(&snapshot).ok_or("it is not an object")?;
+        let field = |name: &str| fields.iter().find(|(key, _)| key == name);
+        let (_, state) = field("state").ok_or("it has no state")?;
+        let (_, stated) = field("merkle_root").ok_or("it has no root")?;
+        let entries = python::members(state).ok_or("its state is no object")?;
+        let entries = entries.into_iter();
+        let mut entries: Vec<_> = entries
+            .map(|(key, value)| (key, value.to_owned()))
+            .collect();
+        entries.sort_unstable();
+        Ok(Self {
+            stated: stated.trim_matches('"').to_owned(),
+            entries,
+        })
+    }
+}
+
+impl ImportReport {
+    fn refuse(&mut self, place: &str, why: &dyn std::fmt::Display) {
+        self.refused.push((place.to_owned(), why.to_string()));
+    }
+}
+
 /// The root by the original's rule: SHA-256 over the hexadecimal digests of `key:value`, in key order.
-fn legacy_root(entries: &[(String, &str)]) -> String {
+fn legacy_root(entries: &[(String, String)]) -> String {
     let mut digests = String::new();
     for (key, value) in entries {
         let digest = Sha256::digest(format!("{key}:{value}").as_bytes());
@@ -281,6 +305,12 @@ fn legacy_root(entries: &[(String, &str)]) -> String {
     }
     Hash::from_bytes(Sha256::digest(digests.as_bytes()).into()).to_string()
 }
+
+/// The file that holds the original's state; its name for whoever accepts it.
+const SNAPSHOT: &str = "state/snapshot.json";
+
+/// What the record of a bundle says that does not match its own hashes.
+const ACCEPTED: &str = "accepted by name: it does not match its own hashes";
 
 /// Digits of a key that name a bundle, at least: its file has as many in its name.
 const KEY_DIGITS_MIN: usize = 16;

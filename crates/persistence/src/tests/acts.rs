@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::legacy::fixtures;
 use super::{bundle, check, config, transfer};
 use crate::{
     Attack, BackupError, Config, ExecutionStatus, Metric, Persistence, Severity, SignerKey,
@@ -135,19 +136,9 @@ fn earlier_moments_are_as_they_were() {
     assert_eq!(check(&persistence).causes, []);
 }
 
-/// What the original system wrote, if it is here.
-fn legacy() -> Option<std::path::PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures/legacy-v2.1");
-    let found = path.is_dir();
-    if !found {
-        println!("skipped: no fixtures of the original system");
-    }
-    found.then_some(path)
-}
-
 #[test]
 fn what_the_original_system_wrote_is_imported_once() {
-    let Some(legacy) = legacy() else { return };
+    let Some(legacy) = fixtures() else { return };
     let folder = tempfile::tempdir().unwrap();
     let (persistence, _) = Persistence::open(config(folder.path())).unwrap();
     let first = persistence.import_legacy(&legacy, &[], 9).unwrap();
@@ -170,7 +161,7 @@ fn what_the_original_system_wrote_is_imported_once() {
 
 #[test]
 fn a_snapshot_that_does_not_match_is_told_and_taken_only_by_name() {
-    let Some(legacy) = legacy() else { return };
+    let Some(legacy) = fixtures() else { return };
     let folder = tempfile::tempdir().unwrap();
     let damaged = folder.path().join("legacy");
     std::fs::create_dir_all(damaged.join("state")).unwrap();

@@ -2,13 +2,25 @@
 
 use std::process::Command;
 
-use super::{config, transfer};
+use truth_vault::{Certificate, JudgeProof, SecretKey};
+
+use super::{bundle, config, transfer};
 use crate::{
-    Execution, ExecutionStatus, Persistence, Profile, Receipt, SignerKey, VerifierKey,
-    verify_receipt,
+    Bundle, Execution, ExecutionStatus, Persistence, Profile, Receipt, SignerKey,
+    VerificationStatus, VerifierKey, verify_receipt,
 };
 
-/// Receipts of an execution that wrote, one that deleted and created, and one that failed.
+/// A bundle with a certificate of its code.
+fn certified() -> Bundle {
+    let key = SecretKey::from_seed("judge", &[7; 32]).unwrap();
+    let proof = JudgeProof::new(VerificationStatus::Proved, "judge", "0.6", 1_000, 2_000).unwrap();
+    let bundle = bundle(1);
+    let certificate = Certificate::issue(bundle.code_address(), "transfer", &proof, &key).unwrap();
+    bundle.with_certificate(certificate).unwrap()
+}
+
+/// Receipts of an execution that wrote, one that deleted and created, one that failed, and one that ran a
+/// bundle with a certificate.
 fn receipts(persistence: &Persistence) -> Vec<Vec<u8>> {
     for at in 0..40 {
         let key = format!("filler:{at}");
@@ -30,8 +42,15 @@ fn receipts(persistence: &Persistence) -> Vec<Vec<u8>> {
     persistence.execute(second).unwrap();
     let failed = Execution::new("tx_f", "transfer", ExecutionStatus::Failed, 5);
     persistence.execute(failed).unwrap();
+    let address = persistence.put_bundle(&certified(), 6).unwrap();
+    let bundled = Execution::new("tx_b", "transfer", ExecutionStatus::Proved, 7);
+    let bundled = bundled.bundle(address).put(b"account:dave", b"1");
+    persistence.execute(bundled).unwrap();
     let receipt = |id: &&str| persistence.receipt(id).unwrap().encode();
-    ["tx_1", "tx_2", "tx_f"].iter().map(receipt).collect()
+    ["tx_1", "tx_2", "tx_f", "tx_b"]
+        .iter()
+        .map(receipt)
+        .collect()
 }
 
 fn key(persistence: &Persistence) -> VerifierKey {
@@ -50,6 +69,11 @@ fn a_receipt_proves_what_was_done() {
     assert_eq!(verified.seal.number, None);
     let failed = verify_receipt(&encoded[2], &key(&persistence)).unwrap();
     assert_eq!(failed.writes, []);
+    let bundled = verify_receipt(&encoded[3], &key(&persistence)).unwrap();
+    assert_eq!(bundled.bundle, Some(certified().address()));
+    let certificate = bundled.certificate.unwrap();
+    let statement = certificate.unverified_statement();
+    assert!(statement.is_about(certified().code_address()));
     // Under a seal of the chain, from stores that were opened again, the same is proved.
     persistence.seal(1000).unwrap();
     let key = key(&persistence);

@@ -7,7 +7,7 @@ use super::{bundle, check, config, transfer};
 use crate::{Cause, Config, OpenError, Persistence, Store, WayOut};
 
 /// Copies a folder with all that is in it.
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
