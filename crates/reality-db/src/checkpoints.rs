@@ -102,6 +102,7 @@ impl Shared {
         };
         let catalogue = Arc::new(new.write(&*self.storage.checkpoints, control)?);
         self.publish(&state, &catalogue)?;
+        self.counting.checkpoint();
         tracing::debug!(version = link.version, "checkpoint written");
         Ok(())
     }

@@ -220,6 +220,7 @@ impl RealityDb {
         head.shrink(state::SHRINK_STEPS);
         drop(head);
         self.shared.notice_commit(&outcome);
+        self.shared.counting.commit(&group.records, &outcome);
         outcome?;
         self.shared.signal.committed(self.shared.behind(&writer));
         Ok(group.versions)

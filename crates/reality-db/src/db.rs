@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use merkle_core::KeyError;
 
 use crate::checkpoint::Pointer;
+use crate::counters::Counting;
 use crate::engine::EngineError;
 use crate::error::Fault;
 use crate::format::Format;
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     /// The version that the journal begins with importing, or 0: those before it cannot be read.
     pub(crate) imported: AtomicU64,
     pub(crate) report: OpenReport,
+    pub(crate) counting: Counting,
     pub(crate) signal: Arc<Signal>,
 }
 

@@ -4,6 +4,7 @@
 mod checkpoint;
 mod checkpoints;
 mod commit;
+mod counters;
 mod db;
 mod engine;
 mod error;
@@ -44,6 +45,7 @@ pub use checkpoint::{
 };
 pub use checkpoints::MaintenanceError;
 pub use commit::{CommitOptions, Staged};
+pub use counters::Counters;
 pub use db::RealityDb;
 pub use engine::EngineError;
 pub use error::{CommitError, Damage, OpenError, ReadError};

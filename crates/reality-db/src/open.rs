@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use merkle_core::{Hash, Hasher, Map, PartialMap};
 
 use crate::checkpoint::{Catalogue, Pointer};
+use crate::counters::Counting;
 use crate::engine::{End, Engine, EngineError};
 use crate::error::Fault;
 use crate::format::{self, Format};
@@ -131,6 +132,7 @@ impl RealityDb {
             oldest: AtomicU64::new(oldest),
             imported: AtomicU64::new(imported),
             report,
+            counting: Counting::default(),
             signal: Arc::default(),
         };
         Ok(Self::new(shared).map_err(EngineError::from)?)
