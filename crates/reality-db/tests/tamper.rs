@@ -13,6 +13,7 @@ mod backend;
 #[path = "common/dice.rs"]
 mod dice;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -45,6 +46,8 @@ struct Shape {
     changes: u64,
     /// Versions between two checkpoints.
     checkpoint_every: u64,
+    /// Whether it is left as a killed process leaves it: much of it in the log alone.
+    killed: bool,
 }
 
 const PLAIN: Shape = Shape {
@@ -55,10 +58,19 @@ const PLAIN: Shape = Shape {
     versions: 5,
     changes: 6,
     checkpoint_every: u64::MAX,
+    killed: false,
 };
 
-const SHAPES: [Shape; 5] = [
+const SHAPES: [Shape; 6] = [
     PLAIN,
+    Shape {
+        name: "killed",
+        versions: 9,
+        changes: 30,
+        checkpoint_every: 5,
+        killed: true,
+        ..PLAIN
+    },
     Shape {
         name: "with checkpoints",
         versions: 14,
@@ -135,7 +147,11 @@ impl Shape {
     }
 
     fn build(&self, folder: &Path) {
-        let db = RealityDb::open(folder, &self.options()).unwrap();
+        let place = match self.killed {
+            true => folder.with_extension("open"),
+            false => folder.to_owned(),
+        };
+        let db = RealityDb::open(&place, &self.options()).unwrap();
         for version in 1..=self.versions {
             let changes = self.changes(version);
             let mut batch = Batch::new();
@@ -151,6 +167,10 @@ impl Shape {
             }
         }
         db.name_snapshot("named", self.versions - 1).unwrap();
+        if self.killed {
+            std::mem::forget(db);
+            copy(&place, folder);
+        }
     }
 
     fn root(&self, content: &Content) -> Hash {
@@ -343,11 +363,13 @@ struct Flip {
 }
 
 /// Which bytes to change: all of them if there are no more than `limit`, else some by chance, most
-/// of them where there is something written.
+/// of them where there is something written, and as many in the journal as in the log.
 fn flips(folder: &Path, seed: u64, limit: u64) -> Vec<Flip> {
-    let mut written = Vec::new();
+    let mut written = BTreeMap::<_, Vec<_>>::new();
     let mut zeros = Vec::new();
     for file in files(folder) {
+        let part = file.iter().next().unwrap().to_owned();
+        let written = written.entry(part).or_default();
         for (at, byte) in fs::read(folder.join(&file))
             .unwrap()
             .into_iter()
@@ -372,10 +394,14 @@ fn flips(folder: &Path, seed: u64, limit: u64) -> Vec<Flip> {
         }
         all
     };
-    let zeros = some(zeros, limit / 5);
-    let left = limit - zeros.len() as u64;
-    let mut flips = some(written, left);
-    flips.extend(zeros);
+    let mut flips = some(zeros, limit / 5);
+    // The longest last: what a short one has no use for is left to it.
+    let mut parts: Vec<_> = written.into_values().collect();
+    parts.sort_by_key(|part| Reverse(part.len()));
+    while let Some(part) = parts.pop() {
+        let left = limit - flips.len() as u64;
+        flips.extend(some(part, left / (parts.len() as u64 + 1)));
+    }
     flips
 }
 
