@@ -11,8 +11,11 @@ use crate::segment::{Header, Kind};
 pub(crate) use file::{Covered, IndexFile};
 pub(crate) use run::Run;
 
+/// Copies of blobs, and where each of them is.
+pub(crate) type Places = Vec<(Address, Place)>;
+
 /// Where a record is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) segment: u32,
     /// Where its header begins.
@@ -36,12 +39,16 @@ impl Place {
     }
 }
 
-/// The places of all blobs: those of the index file in order, later ones beside them.
+/// The places of all blobs: those of the index file in order, later ones beside them. A blob may have
+/// several copies; one of them is the one that is read.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     run: Run,
     /// What came after the run; `None` for what is in the run and no longer there.
     tail: HashMap<Address, Option<Place>>,
+    /// Copies beside the one that is read: made when one was damaged, when two processes put the same
+    /// blob, and by a collection. Few, and gone when their segment goes.
+    others: HashMap<Address, Vec<Place>>,
     len: u64,
     /// Manifests that came or went since somebody looked, if somebody does.
     moved: Option<Vec<Address>>,
@@ -51,15 +58,16 @@ pub(crate) struct Index {
 
 impl Index {
     /// What an index file had.
-    pub(crate) fn from_run(run: Run) -> Self {
-        let len = run.len() as u64;
-        Self {
+    pub(crate) fn from_file(run: Run, others: Places) -> Self {
+        let mut index = Self {
+            len: run.len() as u64,
             run,
-            tail: HashMap::new(),
-            len,
-            moved: None,
-            unset: None,
+            ..Self::default()
+        };
+        for (address, place) in others {
+            index.enter(address, place);
         }
+        index
     }
 
     /// Every manifest there is; from now on those that come or go are kept for
@@ -120,20 +128,70 @@ impl Index {
         }
     }
 
-    /// Says where a blob is, whether or not it was somewhere before.
-    pub(crate) fn insert(&mut self, address: Address, place: Place) {
-        let before = self.get(&address);
-        self.note(&address, place);
-        self.tail.insert(address, Some(place));
-        self.len += u64::from(before.is_none());
+    /// All copies of a blob, the one that is read first.
+    pub(crate) fn copies(&self, address: &Address) -> Vec<Place> {
+        let Some(first) = self.get(address) else {
+            return Vec::new();
+        };
+        let others = self.others.get(address).into_iter().flatten();
+        std::iter::once(first).chain(others.copied()).collect()
     }
 
-    /// Forgets a blob, if it is at `place`.
+    /// Every copy beside those that are read, in order.
+    pub(crate) fn others(&self) -> Places {
+        let others = self.others.iter();
+        let mut others: Places = others
+            .flat_map(|(address, places)| places.iter().map(|place| (*address, *place)))
+            .collect();
+        others.sort_unstable();
+        others
+    }
+
+    /// Says where a blob is to be read, whether or not it was somewhere before.
+    pub(crate) fn insert(&mut self, address: Address, place: Place) {
+        let before = self.get(&address);
+        self.forget_other(&address, place);
+        self.note(&address, place);
+        self.tail.insert(address, Some(place));
+        match before {
+            None => self.len += 1,
+            Some(before) if before != place => {
+                self.others.entry(address).or_default().push(before);
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Says that a copy of a blob is at `place`. It is read there if it was nowhere before.
+    pub(crate) fn enter(&mut self, address: Address, place: Place) {
+        match self.get(&address) {
+            None => self.insert(address, place),
+            Some(known) if known == place => {}
+            Some(_) => {
+                let others = self.others.entry(address).or_default();
+                if !others.contains(&place) {
+                    others.push(place);
+                }
+            }
+        }
+    }
+
+    /// Forgets the copy of a blob at `place`. It is read from another one, if there is one.
     pub(crate) fn remove(&mut self, address: &Address, place: Place) -> bool {
         if self.get(address) != Some(place) {
-            return false;
+            return self.forget_other(address, place);
         }
         self.note(address, place);
+        // The last one came last.
+        let next = self
+            .others
+            .get(address)
+            .and_then(|others| others.last().copied());
+        if let Some(next) = next {
+            self.forget_other(address, next);
+            self.tail.insert(*address, Some(next));
+            return true;
+        }
         if self.run.get(address).is_some() {
             self.tail.insert(*address, None);
         } else {
@@ -143,10 +201,24 @@ impl Index {
         true
     }
 
-    /// Forgets all that is in a segment.
-    pub(crate) fn remove_segment(&mut self, segment: u32) {
-        for (address, place) in self.all() {
-            if place.segment == segment {
+    fn forget_other(&mut self, address: &Address, place: Place) -> bool {
+        let Some(others) = self.others.get_mut(address) else {
+            return false;
+        };
+        let before = others.len();
+        others.retain(|other| *other != place);
+        let found = others.len() < before;
+        if others.is_empty() {
+            self.others.remove(address);
+        }
+        found
+    }
+
+    /// Forgets all that is in `segments`.
+    pub(crate) fn remove_segments(&mut self, segments: &BTreeSet<u32>) {
+        let all = self.others().into_iter().chain(self.all());
+        for (address, place) in all {
+            if segments.contains(&place.segment) {
                 self.remove(&address, place);
             }
         }

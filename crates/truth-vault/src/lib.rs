@@ -6,6 +6,7 @@ mod bundle;
 mod car;
 mod catalogue;
 mod certificate;
+mod collection;
 mod content;
 mod error;
 mod group;
@@ -15,6 +16,7 @@ mod large;
 mod legacy;
 mod options;
 mod parts;
+mod roots;
 mod segment;
 mod set;
 mod status;
@@ -22,6 +24,7 @@ mod sync;
 mod time;
 mod vault;
 mod volume;
+mod watched;
 mod writer;
 
 pub use address::{Address, AddressError};
@@ -43,11 +46,12 @@ pub use legacy::{
     LegacyKey, LegacyNote, LegacyVault, LegacyVaultError,
 };
 pub use options::{Durability, Options};
+pub use roots::{Lease, Reference, RootError};
 pub use set::{MembershipError, VaultHead, verify_membership};
 pub use status::{UnknownStatus, VerificationStatus};
 pub use sync::{Summary, SyncError, SyncPeer, SyncReport};
 pub use vault::{
     BadObject, BlobStat, BundleGetError, BundleImportError, CarExportError, CarImportError,
-    CarReport, Cut, LegacyImport, LegacyImported, MissingPart, OpenReport, Progress, PutOptions,
-    RepairReport, ScrubOptions, ScrubReport, Vault, VerifyReport,
+    CarReport, Cut, GcError, GcOptions, GcReport, Kept, LegacyImport, LegacyImported, MissingPart,
+    OpenReport, Progress, PutOptions, RepairReport, ScrubOptions, ScrubReport, Vault, VerifyReport,
 };

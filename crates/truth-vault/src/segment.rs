@@ -5,10 +5,10 @@
 mod record;
 mod scan;
 
-pub(crate) use record::{BLOB_BYTES_MAX, Coding, HEADER_BYTES, Header, Kind};
+pub(crate) use record::{BLOB_BYTES_MAX, Coding, HEADER_BYTES, Header, Kind, padded};
 pub(crate) use scan::{Found, Scan};
 
-use crate::volume::VaultFile;
+use crate::volume::{VaultFile, Volume};
 
 /// Bytes before the first record.
 pub(crate) const FILE_HEADER_BYTES: usize = 32;
@@ -69,6 +69,12 @@ pub(crate) fn name(number: u32) -> String {
 pub(crate) fn number(file: &str) -> Option<u32> {
     let number = file.strip_suffix(".seg")?.parse().ok()?;
     (name(number) == file).then_some(number)
+}
+
+/// The highest number that a segment in the folder has.
+pub(crate) fn last(volume: &dyn Volume) -> std::io::Result<Option<u32>> {
+    let names = volume.list()?;
+    Ok(names.iter().filter_map(|name| number(name)).max())
 }
 
 #[cfg(test)]

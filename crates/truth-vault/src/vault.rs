@@ -3,11 +3,16 @@
 mod bundles;
 mod car;
 mod check;
+#[cfg(test)]
+mod faults;
+mod gc;
 mod get;
 mod large;
 mod open;
+mod protect;
 mod put;
 mod refresh;
+mod roots;
 mod scrub;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,16 +21,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use merkle_core::{Map, Sha256};
 
+use crate::collection::Collection;
 use crate::group::Group;
 use crate::index::Index;
 use crate::large::Large;
+use crate::roots::Roots;
 use crate::volume::{VaultFile, Volume};
+use crate::watched::Watched;
 use crate::writer::Writer;
 use crate::{Options, PutError};
 
 pub use bundles::{BundleGetError, BundleImportError, LegacyImport, LegacyImported};
 pub use car::{CarExportError, CarImportError, CarReport};
 pub use check::{BadObject, MissingPart, VerifyReport};
+pub use gc::{GcError, GcOptions, GcReport, Kept};
 pub use get::BlobStat;
 pub use large::Progress;
 pub use open::{Cut, OpenReport};
@@ -54,7 +63,7 @@ pub struct Vault {
 
 /// What all handles share.
 ///
-/// Lock order: the catalogue, then the writer, then the index, then the files.
+/// Lock order: locks of files, the catalogue, the map of addresses, the writer, the index, the files.
 pub(crate) struct Shared {
     path: PathBuf,
     options: Options,
@@ -77,6 +86,8 @@ pub(crate) struct Shared {
     /// The map over all addresses, as far as it was brought up to date. Made when it is first asked for:
     /// who never asks pays nothing.
     addresses: Mutex<Map<Sha256>>,
+    collection: Watched<Collection>,
+    roots: Watched<Roots>,
 }
 
 impl Vault {
@@ -109,6 +120,7 @@ impl Vault {
     /// [`PutError::NotDurable`]. Once it failed for any of the handle's puts it fails ever after, since
     /// nobody can tell whose are lost: open the vault again, and put again what it does not have.
     pub fn sync(&self) -> Result<(), PutError> {
+        // Bound first: whoever syncs takes the writer, which this line must not hold any more.
         let ticket = self.shared.writer().appended();
         self.shared.make_durable(ticket)?;
         match self.shared.group.any_lost() {
@@ -127,17 +139,6 @@ impl std::fmt::Debug for Vault {
 }
 
 impl Shared {
-    /// Puts a small file in the vault's folder in place of the one of that name: all or nothing.
-    pub(crate) fn replace(&self, name: &str, bytes: &[u8]) -> std::io::Result<()> {
-        let scratch = format!("{name}.{}", std::process::id());
-        self.root.remove(&scratch)?;
-        let file = self.root.create(&scratch)?;
-        file.write_at(0, bytes)?;
-        file.sync()?;
-        self.root.rename(&scratch, name)?;
-        self.root.sync()
-    }
-
     pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }

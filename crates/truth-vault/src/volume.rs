@@ -1,12 +1,16 @@
 //! What the vault asks of a file system: folders of files that only grow until they are sealed.
 
 mod disk;
+#[cfg(test)]
+mod faulty;
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use disk::DiskVolume;
+#[cfg(test)]
+pub(crate) use faulty::{Faults, FaultyVolume};
 
 /// One folder of files, which several processes may use at a time.
 ///
@@ -35,6 +39,35 @@ pub(crate) trait Volume: Send + Sync {
 
     /// Makes creations, renamings and removals durable.
     fn sync(&self) -> io::Result<()>;
+
+    /// Which file has that name, `None` if there is none: while a file is open, no other is the same.
+    fn identity(&self, name: &str) -> io::Result<Option<FileId>>;
+
+    /// Waits for the lock of that name, which has a file of its own, and holds it.
+    fn lock(&self, name: &str, sharing: Sharing) -> io::Result<Lock>;
+
+    /// The lock of that name for this handle alone; `None` while somebody holds it.
+    fn try_lock(&self, name: &str) -> io::Result<Option<Lock>>;
+}
+
+/// Tells a file from all others that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileId {
+    device: u64,
+    number: u64,
+}
+
+/// Whether others may hold a lock at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    Alone,
+    Shared,
+}
+
+/// A lock between threads and processes, held until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: std::fs::File,
 }
 
 /// A file, used by several threads at a time. What was opened for reading refuses to be written.
@@ -56,6 +89,31 @@ pub(crate) trait VaultFile: Send + Sync {
 
     /// Whether it is never to be written again.
     fn is_sealed(&self) -> io::Result<bool>;
+
+    /// Which file it is.
+    fn identity(&self) -> io::Result<FileId>;
+}
+
+/// Puts a small file in place of the one of that name: all or nothing.
+pub(crate) fn replace(volume: &dyn Volume, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let (scratch, file) = create_scratch(volume)?;
+    let replaced = (file.write_at(0, bytes))
+        .and_then(|()| file.sync())
+        .and_then(|()| volume.rename(&scratch, name));
+    if let Err(error) = replaced {
+        // It would be swept away later; a full disk needs the room now.
+        let _ = volume.remove(&scratch);
+        return Err(error);
+    }
+    volume.sync()
+}
+
+/// The whole content of a small file that is never changed in place.
+pub(crate) fn read(file: &dyn VaultFile) -> io::Result<Vec<u8>> {
+    let len = usize::try_from(file.len()?).map_err(io::Error::other)?;
+    let mut bytes = vec![0; len];
+    file.read_at(0, &mut bytes)?;
+    Ok(bytes)
 }
 
 /// What a file is named by that is being made: swept away by whoever opens the vault after its maker died.

@@ -14,6 +14,8 @@ pub(crate) struct Writer {
     /// Full or given up, and not synced since they were written.
     dirty: Vec<Active>,
     appended: Ticket,
+    /// A new segment that has no header yet.
+    begun: Option<(u32, Arc<dyn VaultFile>)>,
     /// Above every number that was ever seen.
     next: u32,
     limit: u64,
@@ -38,6 +40,7 @@ impl Writer {
         Self {
             active,
             dirty: Vec::new(),
+            begun: None,
             appended: Ticket(0),
             next,
             limit,
@@ -67,9 +70,13 @@ impl Writer {
 
     /// Whether this handle is writing the segment, or wrote it and has not synced it.
     pub(crate) fn holds(&self, number: u32) -> bool {
+        self.is_writing(number) || self.dirty.iter().any(|dirty| dirty.number == number)
+    }
+
+    /// Whether this handle is writing the segment.
+    pub(crate) fn is_writing(&self, number: u32) -> bool {
         let active = self.active.as_ref();
         active.is_some_and(|active| active.number == number)
-            || self.dirty.iter().any(|dirty| dirty.number == number)
     }
 
     /// Appends a record. When it fails, nothing is added.
@@ -113,25 +120,59 @@ impl Writer {
         Ok(())
     }
 
+    /// Seals the segment that is written, if it is `number`, and begins another: it can be collected then,
+    /// and is not the last one.
+    pub(crate) fn roll(&mut self, volume: &dyn Volume, number: u32) -> io::Result<()> {
+        if !self.is_writing(number) {
+            return Ok(());
+        }
+        let next = self.start(volume)?;
+        volume.seal(&segment::name(number))?;
+        self.give_up();
+        self.active = Some(next);
+        Ok(())
+    }
+
     /// Makes a new segment. Its name is durable before anything is written to it.
     fn start(&mut self, volume: &dyn Volume) -> io::Result<Active> {
+        let (number, file) = match self.begun.take() {
+            Some(begun) => begun,
+            None => self.create(volume)?,
+        };
+        // If this fails, as on a full disk, it is gone on with the next time.
+        self.begun = Some((number, Arc::clone(&file)));
+        file.write_at(0, &segment::file_header(number))?;
+        volume.sync()?;
+        self.begun = None;
+        Ok(Active {
+            number,
+            file,
+            len: FILE_HEADER_BYTES as u64,
+            synced: 0,
+        })
+    }
+
+    /// Makes a file for a segment, with a number that none ever had.
+    fn create(&mut self, volume: &dyn Volume) -> io::Result<(u32, Arc<dyn VaultFile>)> {
+        let after = |last: u32| last.checked_add(1).ok_or(io::ErrorKind::StorageFull);
         loop {
+            if let Some(last) = segment::last(volume)? {
+                self.next = self.next.max(after(last)?);
+            }
             let number = self.next;
-            self.next = number.checked_add(1).ok_or(io::ErrorKind::StorageFull)?;
+            self.next = after(number)?;
             let file = match volume.create(&segment::name(number)) {
                 Ok(file) => file,
                 // Another process was faster.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 Err(error) => return Err(error),
             };
-            file.write_at(0, &segment::file_header(number))?;
-            volume.sync()?;
-            return Ok(Active {
-                number,
-                file,
-                len: FILE_HEADER_BYTES as u64,
-                synced: 0,
-            });
+            // The last one is never collected. So whoever made the last one knows that nobody had its
+            // number before; whoever did not tries again.
+            if segment::last(volume)? == Some(number) {
+                return Ok((number, file));
+            }
+            volume.remove(&segment::name(number))?;
         }
     }
 

@@ -5,13 +5,14 @@
 
 use std::io;
 
-use super::run::Run;
-use crate::volume::{Volume, create_scratch};
+use super::Places;
+use super::run::{self, Run};
+use crate::volume::{self, Volume};
 
 /// Its name in the vault's folder.
 pub(crate) const NAME: &str = "index";
 
-const MAGIC: &[u8; 8] = b"d360idx\x01";
+const MAGIC: &[u8; 8] = b"d360idx\x02";
 
 /// How far the index knows a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(crate) struct Covered {
 pub(crate) struct IndexFile {
     pub(crate) covered: Vec<Covered>,
     pub(crate) run: Run,
+    /// Copies beside those of the run.
+    pub(crate) others: Places,
 }
 
 impl IndexFile {
@@ -62,10 +65,18 @@ impl IndexFile {
                 bytes: u64::from_le_bytes(*take(&mut rest)?),
             });
         }
-        let entries = bytes.len() - rest.len();
+        let count = u32::from_le_bytes(*take(&mut rest)?);
+        let others = usize::try_from(count).ok()?.checked_mul(run::ENTRY_BYTES)?;
+        let (others, entries) = rest.split_at_checked(others)?;
+        let others = run::decode_all(others)?;
+        let entries = bytes.len() - entries.len();
         bytes.drain(..entries);
         let run = Run::new(bytes)?;
-        Some(Self { covered, run })
+        Some(Self {
+            covered,
+            run,
+            others,
+        })
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -77,6 +88,11 @@ impl IndexFile {
             bytes.extend_from_slice(&covered.segment.to_le_bytes());
             bytes.extend_from_slice(&covered.bytes.to_le_bytes());
         }
+        let count = u32::try_from(self.others.len()).expect("second copies are few");
+        bytes.extend_from_slice(&count.to_le_bytes());
+        for other in &self.others {
+            run::encode(other, &mut bytes);
+        }
         bytes.extend_from_slice(self.run.as_bytes());
         let hash = blake3::hash(&bytes);
         bytes.extend_from_slice(hash.as_bytes());
@@ -85,11 +101,7 @@ impl IndexFile {
 
     /// Puts it in place of the one that is there: all or nothing.
     pub(crate) fn write(&self, volume: &dyn Volume) -> io::Result<()> {
-        let (scratch, file) = create_scratch(volume)?;
-        file.write_at(0, &self.encode())?;
-        file.sync()?;
-        volume.rename(&scratch, NAME)?;
-        volume.sync()
+        volume::replace(volume, NAME, &self.encode())
     }
 }
 

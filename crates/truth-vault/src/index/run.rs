@@ -5,11 +5,11 @@ use std::ops::Range;
 use crate::Address;
 use crate::segment::Kind;
 
-use super::Place;
+use super::{Place, Places};
 
 /// Bytes of an entry: address, segment, place in units of eight bytes, and stored bytes with the kind
 /// in the upper eight bits.
-const ENTRY_BYTES: usize = 44;
+pub(super) const ENTRY_BYTES: usize = 44;
 
 const STORED_BITS: u32 = 24;
 
@@ -31,23 +31,15 @@ impl Run {
     pub(crate) fn new(bytes: Vec<u8>) -> Option<Self> {
         let (entries, rest) = bytes.as_chunks::<ENTRY_BYTES>();
         let ordered = entries.is_sorted_by(|one, other| one[..32] < other[..32]);
-        let kinds = entries
-            .iter()
-            .all(|entry| Kind::from_code(entry[ENTRY_BYTES - 1]).is_some());
+        let kinds = entries.iter().all(has_a_kind);
         (rest.is_empty() && ordered && kinds).then_some(Self { bytes })
     }
 
     /// From entries that are in order.
     pub(crate) fn collect(entries: impl Iterator<Item = (Address, Place)>) -> Self {
         let mut bytes = Vec::with_capacity(entries.size_hint().0 * ENTRY_BYTES);
-        for (address, place) in entries {
-            debug_assert_eq!(place.at % 8, 0, "records lie at multiples of eight");
-            let unit = u32::try_from(place.at / 8).expect("segments end before 32 GiB");
-            bytes.extend_from_slice(address.as_bytes());
-            bytes.extend_from_slice(&place.segment.to_le_bytes());
-            bytes.extend_from_slice(&unit.to_le_bytes());
-            let stored = place.stored_bytes | u32::from(place.kind.code()) << STORED_BITS;
-            bytes.extend_from_slice(&stored.to_le_bytes());
+        for entry in entries {
+            encode(&entry, &mut bytes);
         }
         debug_assert!(bytes.as_chunks::<ENTRY_BYTES>().0.is_sorted());
         Self { bytes }
@@ -100,6 +92,27 @@ impl Run {
         });
         entries[start..].iter().map(decode)
     }
+}
+
+/// Entries in no order that matters, of which some may have the same address.
+pub(super) fn decode_all(bytes: &[u8]) -> Option<Places> {
+    let (entries, rest) = bytes.as_chunks::<ENTRY_BYTES>();
+    let good = rest.is_empty() && entries.iter().all(has_a_kind);
+    good.then(|| entries.iter().map(decode).collect())
+}
+
+fn has_a_kind(entry: &[u8; ENTRY_BYTES]) -> bool {
+    Kind::from_code(entry[ENTRY_BYTES - 1]).is_some()
+}
+
+pub(super) fn encode((address, place): &(Address, Place), bytes: &mut Vec<u8>) {
+    debug_assert_eq!(place.at % 8, 0, "records lie at multiples of eight");
+    let unit = u32::try_from(place.at / 8).expect("segments end before 32 GiB");
+    bytes.extend_from_slice(address.as_bytes());
+    bytes.extend_from_slice(&place.segment.to_le_bytes());
+    bytes.extend_from_slice(&unit.to_le_bytes());
+    let stored = place.stored_bytes | u32::from(place.kind.code()) << STORED_BITS;
+    bytes.extend_from_slice(&stored.to_le_bytes());
 }
 
 fn decode(entry: &[u8; ENTRY_BYTES]) -> (Address, Place) {

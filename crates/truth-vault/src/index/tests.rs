@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -22,6 +22,7 @@ fn address(number: u16) -> Address {
 #[derive(Clone, Debug)]
 enum Op {
     Insert(u16, u32),
+    Enter(u16, u32),
     Remove(u16),
     RemoveSegment(u32),
     Settle,
@@ -31,6 +32,7 @@ enum Op {
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         8 => (0..300_u16, 0..100_000_u32).prop_map(|(key, at)| Op::Insert(key, at)),
+        3 => (0..300_u16, 0..100_000_u32).prop_map(|(key, at)| Op::Enter(key, at)),
         3 => (0..300_u16).prop_map(Op::Remove),
         1 => (0..5_u32).prop_map(Op::RemoveSegment),
         1 => Just(Op::Settle),
@@ -42,40 +44,66 @@ proptest! {
     #[test]
     fn an_index_is_a_map(ops in prop::collection::vec(op(), 0..400), after in any::<u16>(), limit in 0..50_usize) {
         let mut index = Index::default();
-        let mut model = BTreeMap::new();
+        // Copies of each, the one that is read last.
+        let mut model: BTreeMap<Address, Vec<Place>> = BTreeMap::new();
         for op in ops {
             match op {
                 Op::Insert(key, at) => {
                     index.insert(address(key), place(at));
-                    model.insert(address(key), place(at));
+                    let copies = model.entry(address(key)).or_default();
+                    copies.retain(|copy| *copy != place(at));
+                    copies.push(place(at));
+                }
+                Op::Enter(key, at) => {
+                    index.enter(address(key), place(at));
+                    let copies = model.entry(address(key)).or_default();
+                    if !copies.contains(&place(at)) {
+                        copies.insert(copies.len().saturating_sub(1), place(at));
+                    }
                 }
                 Op::Remove(key) => {
                     let wrong = place(1_000_000);
                     prop_assert!(!index.remove(&address(key), wrong));
-                    if let Some(place) = model.remove(&address(key)) {
-                        prop_assert!(index.remove(&address(key), place));
+                    if let Some(copies) = model.get_mut(&address(key)) {
+                        prop_assert!(index.remove(&address(key), copies.pop().unwrap()));
                     }
                 }
                 Op::RemoveSegment(segment) => {
-                    index.remove_segment(segment);
-                    model.retain(|_, place| place.segment != segment);
+                    index.remove_segments(&BTreeSet::from([segment]));
+                    for copies in model.values_mut() {
+                        copies.retain(|place| place.segment != segment);
+                    }
                 }
                 Op::Settle => index.settle(Run::collect(index.all().into_iter())),
                 Op::Reload => {
                     let run = Run::collect(index.all().into_iter());
                     let covered = vec![Covered { segment: 1, bytes: 32 }];
-                    let read = IndexFile::decode(IndexFile { covered: covered.clone(), run }.encode()).unwrap();
+                    let others = index.others();
+                    let file = IndexFile { covered: covered.clone(), run, others };
+                    let read = IndexFile::decode(file.encode()).unwrap();
                     prop_assert_eq!(read.covered, covered);
-                    index = Index::from_run(read.run);
+                    index = Index::from_file(read.run, read.others);
+                    for copies in model.values_mut() {
+                        // The order of those that are not read is that of their places.
+                        let others = copies.len() - 1;
+                        copies[..others].sort_unstable();
+                    }
                 }
             }
+            model.retain(|_, copies| !copies.is_empty());
             prop_assert_eq!(index.len(), model.len() as u64);
         }
         for key in 0..300 {
-            prop_assert_eq!(index.get(&address(key)), model.get(&address(key)).copied());
+            let mut copies = model.get(&address(key)).cloned().unwrap_or_default();
+            prop_assert_eq!(index.get(&address(key)), copies.last().copied());
+            let mut found = index.copies(&address(key));
+            copies.sort_unstable();
+            found.sort_unstable();
+            prop_assert_eq!(found, copies);
         }
         let after = address(after);
         let page: Vec<_> = model.range(after..).filter(|(key, _)| **key > after).take(limit).collect();
+        let page: Vec<_> = page.into_iter().map(|(key, copies)| (key, copies.last().unwrap())).collect();
         let found = index.page(Some(&after), limit);
         prop_assert_eq!(found.iter().map(|(key, place)| (key, place)).collect::<Vec<_>>(), page);
     }
@@ -103,7 +131,13 @@ fn refuses_every_changed_byte_of_a_file() {
         segment: 1,
         bytes: 64,
     }];
-    let bytes = IndexFile { covered, run }.encode();
+    let others = vec![(Address::from_bytes([1; 32]), place(9))];
+    let file = IndexFile {
+        covered,
+        run,
+        others,
+    };
+    let bytes = file.encode();
     for at in 0..bytes.len() {
         let mut changed = bytes.clone();
         changed[at] ^= 0x10;

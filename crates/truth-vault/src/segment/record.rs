@@ -8,7 +8,7 @@ pub(crate) const HEADER_BYTES: usize = 72;
 const MAGIC: &[u8; 4] = b"TVR\x01";
 
 /// What a record is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Kind {
     /// A blob: its bytes follow.
     Blob,

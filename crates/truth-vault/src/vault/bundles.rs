@@ -32,19 +32,26 @@ impl Vault {
             Durability::Batch | Durability::Each => Durability::Batch,
         };
         let options = PutOptions::new().time_ns(bundle.created_ns());
-        let put = |part: &[u8]| self.put_with(part, &options.durability(parts));
-        put(bundle.code())?;
-        if let Some(ast) = bundle.ast() {
-            put(ast.as_str().as_bytes())?;
-        }
-        if let Some(certificate) = bundle.certificate().map(Certificate::encode) {
-            put(&certificate)?;
-        }
-        if let Some(source) = bundle.legacy_source() {
-            put(source)?;
+        let ast = bundle.ast().map(|ast| ast.as_str().as_bytes());
+        let certificate = bundle.certificate().map(Certificate::encode);
+        let blobs = [
+            Some(bundle.code()),
+            ast,
+            certificate.as_deref(),
+            bundle.legacy_source(),
+        ];
+        let mut placed = Vec::new();
+        for part in blobs.into_iter().flatten() {
+            placed.push((part, self.put_with(part, &options.durability(parts))?));
         }
         let manifest = bundle.manifest();
         let address = self.put_with(&manifest.encode(), &options.durability(durability))?;
+        // From now on collections keep the parts; what was taken before that is put again.
+        for (part, at) in placed {
+            if !self.shared.still_there(&at)? {
+                self.put_with(part, &options.durability(durability))?;
+            }
+        }
         let address = BundleAddress::from_address(address);
         self.shared.catalogued(Row::of(address, &manifest));
         Ok(address)

@@ -1,6 +1,7 @@
 //! Reading what is stored only to see whether it is what it was.
 
 use std::collections::HashMap;
+use std::io;
 use std::ops::ControlFlow;
 use std::thread;
 
@@ -9,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::{Shared, Vault};
 use crate::index::Place;
 use crate::segment::{self, FILE_HEADER_BYTES, Found, Kind, Scan};
+use crate::watched::Content;
 use crate::{Address, BundleAddress, BundleManifest, Damage, GetError};
 
 /// An object that is not what it was, and what is affected.
@@ -47,7 +49,7 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// Blobs that cannot be read as they were put, by address.
     pub bad: Vec<BadObject>,
-    /// Parts of bundles that are not there.
+    /// Parts of bundles that are not there, retired bundles left out.
     pub missing: Vec<MissingPart>,
     /// Places in segments that should be records and are not, as file and byte.
     pub gaps: Vec<(String, u64)>,
@@ -120,7 +122,7 @@ impl Vault {
             report.bad.push(bad_object(address, place, damage, &needs));
         }
         report.bad.sort_unstable_by_key(|bad| bad.address);
-        report.missing = self.shared.missing_parts(&needs);
+        report.missing = self.shared.missing_parts(&needs)?;
         report.gaps = self.shared.gaps()?;
         Ok(report)
     }
@@ -216,20 +218,27 @@ impl Shared {
         }
     }
 
-    /// The parts that bundles name and that are not there.
-    fn missing_parts(&self, needs: &Needs) -> Vec<MissingPart> {
+    /// The parts that bundles name and that are not there. Those of retired bundles may be collected
+    /// before their manifests are.
+    fn missing_parts(&self, needs: &Needs) -> io::Result<Vec<MissingPart>> {
+        let roots = self.roots.get(&*self.root)?;
+        let is_retired = |bundle: &BundleAddress| match &roots {
+            Content::Whole(roots) => roots.retired.contains(bundle),
+            Content::Missing | Content::Damaged => false,
+        };
         let index = self.index();
         let mut missing: Vec<_> = (needs.iter())
             .filter(|(address, _)| index.get(address).is_none())
             .flat_map(|(address, bundles)| {
-                bundles.iter().map(|bundle| MissingPart {
+                let meant = bundles.iter().filter(|bundle| !is_retired(bundle));
+                meant.map(|bundle| MissingPart {
                     address: *address,
                     bundle: *bundle,
                 })
             })
             .collect();
         missing.sort_unstable_by_key(|missing| (missing.address, missing.bundle));
-        missing
+        Ok(missing)
     }
 
     /// Which bundles need `address`.
@@ -255,7 +264,11 @@ impl Shared {
             let Some(number) = segment::number(&name) else {
                 continue;
             };
-            let file = self.file(number)?;
+            let file = match self.file(number) {
+                // Collected in this moment.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                file => file?,
+            };
             for found in Scan::new(&*file, FILE_HEADER_BYTES as u64)? {
                 if let Found::Gap {
                     at, at_end: false, ..

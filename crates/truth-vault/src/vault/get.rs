@@ -38,33 +38,28 @@ impl Vault {
 
     /// Whether the blob is there. It is not read: what is damaged is there.
     ///
+    /// What is there stays for at least the grace of collections; where one has condemned it, it is
+    /// written anew, durably.
+    ///
     /// # Errors
     ///
-    /// [`GetError::Storage`].
+    /// [`GetError::Storage`]; [`GetError::Damaged`], where it had to be written anew.
     pub fn has(&self, address: &Address) -> Result<bool, GetError> {
-        Ok(self.shared.place(address)?.is_some())
+        Ok(self.shared.safe_place(address)?.is_some())
     }
 
-    /// What is known of the blob without reading it; `None` if it is not there.
+    /// What is known of the blob without reading it; `None` if it is not there. It stays as with
+    /// [`has`](Self::has).
     ///
     /// # Errors
     ///
     /// [`GetError::Damaged`], where the header of its record is.
     pub fn stat(&self, address: &Address) -> Result<Option<BlobStat>, GetError> {
-        self.shared.found(address, |place| {
-            let header = self.shared.read_header(address, place)?;
-            Ok(BlobStat {
-                address: *address,
-                bytes: header.plain_bytes,
-                stored_bytes: match header.kind {
-                    Kind::Large => header.record_bytes() + header.plain_bytes,
-                    Kind::Blob | Kind::Manifest => header.record_bytes(),
-                },
-                time_ns: header.time_ns,
-            })
-        })
+        match self.shared.safe_place(address)? {
+            Some(_) => self.shared.described(address),
+            None => Ok(None),
+        }
     }
-
     /// At most `limit` addresses in their order, from behind `after` on: a page at a time, all there
     /// are.
     ///
@@ -79,6 +74,22 @@ impl Vault {
 }
 
 impl Shared {
+    /// What is known of a blob, without a promise that it stays.
+    pub(super) fn described(&self, address: &Address) -> Result<Option<BlobStat>, GetError> {
+        self.found(address, |place| {
+            let header = self.read_header(address, place)?;
+            Ok(BlobStat {
+                address: *address,
+                bytes: header.plain_bytes,
+                stored_bytes: match header.kind {
+                    Kind::Large => header.record_bytes() + header.plain_bytes,
+                    Kind::Blob | Kind::Manifest => header.record_bytes(),
+                },
+                time_ns: header.time_ns,
+            })
+        })
+    }
+
     /// Where the blob is, as far as any process said until now.
     pub(crate) fn place(&self, address: &Address) -> io::Result<Option<Place>> {
         if let Some(place) = self.index().get(address) {
@@ -97,19 +108,23 @@ impl Shared {
         let Some(place) = self.place(address)? else {
             return Ok(None);
         };
-        match read(place) {
-            Err(error) => {
-                // Another process may have moved it, or put a good copy.
-                self.refresh()?;
-                let now = self.index().get(address);
-                match now {
-                    None => Ok(None),
-                    Some(now) if now != place => read(now).map(Some),
-                    Some(_) => Err(error),
-                }
-            }
-            value => value.map(Some),
+        let mut error = match read(place) {
+            Err(error) => error,
+            value => return value.map(Some),
+        };
+        // Another process may have moved or collected it, or there is a good copy.
+        self.refresh()?;
+        let copies = self.index().copies(address);
+        if copies.is_empty() {
+            return Ok(None);
         }
+        for copy in copies.into_iter().filter(|copy| *copy != place) {
+            match read(copy) {
+                Err(other) => error = other,
+                value => return value.map(Some),
+            }
+        }
+        Err(error)
     }
 
     pub(crate) fn read_checked(
@@ -138,7 +153,7 @@ impl Shared {
             .ok_or_else(|| damaged(address, place, Damage::Header))
     }
 
-    fn read_record(
+    pub(super) fn read_record(
         &self,
         address: &Address,
         place: Place,

@@ -9,12 +9,13 @@ use std::thread;
 use sha2::{Digest, Sha256};
 
 use super::get::damaged;
+use super::protect::LARGE_LOCK;
 use super::{Shared, Vault};
 use crate::index::Place;
 use crate::large::{Opened, blob_name, partial_name, parts_name};
 use crate::parts::{PART_BYTES, PART_LEN, Parts};
 use crate::segment::{BLOB_BYTES_MAX, Coding, HEADER_BYTES, Header, Kind};
-use crate::volume::{VaultFile, create_scratch};
+use crate::volume::{Sharing, VaultFile, create_scratch};
 use crate::{Address, Damage, GetError, PutError, PutOptions};
 
 /// What is told on the way: bytes done. Answers whether to go on.
@@ -107,7 +108,7 @@ impl Vault {
         sink: &mut dyn Write,
         progress: Progress<'_>,
     ) -> Result<Option<u64>, GetError> {
-        let Some(stat) = self.stat(address)? else {
+        let Some(stat) = self.shared.described(address)? else {
             return Ok(None);
         };
         let mut at = 0;
@@ -164,19 +165,20 @@ impl Shared {
             self.put_small(found, &whole, options)?;
             return remove(Ok(found));
         };
-        // Looked up by itself: the body takes the writer, which comes before the index.
-        let known = self.index().get(&found);
-        if let Some(place) = known
-            && self.is_whole(&found, place)?
-        {
-            let ticket = self.ticket_of(place, options.durability)?;
-            self.acknowledge(ticket, options.durability)?;
-            return remove(Ok(found));
+        for place in self.safe_copies(&found).map_err(PutError::Storage)? {
+            if self.is_whole(&found, place)?
+                && let Some(ticket) = self.ticket_of(place, options.durability)?
+            {
+                self.acknowledge(ticket, options.durability)?;
+                return remove(Ok(found));
+            }
         }
         // Whatever the class: the record that ties it may become durable with others.
         if let Err(error) = file.sync() {
             return remove(Err(PutError::NotDurable(error)));
         }
+        // No collection removes the files until the record says that they are needed.
+        let _held = (self.root.lock(LARGE_LOCK, Sharing::Shared)).map_err(PutError::Storage)?;
         if let Err(error) = self.publish(&found, &name, &parts) {
             return remove(Err(PutError::Storage(error)));
         }
@@ -263,12 +265,17 @@ impl Shared {
             time_ns: options.time_ns,
             address,
         };
-        let known = self.index().get(&address).filter(|place| {
+        let safe = self.safe_copies(&address).map_err(PutError::Storage)?;
+        let known = safe.into_iter().find(|place| {
             let tied = self.tied(&address, *place);
             tied.is_ok_and(|(known, to)| known.plain_bytes == bytes && to == *root)
         });
         let ticket = match known {
             Some(place) => self.ticket_of(place, options.durability)?,
+            None => None,
+        };
+        let ticket = match ticket {
+            Some(ticket) => ticket,
             None => self.append_record(&header, root.as_bytes())?,
         };
         self.acknowledge(ticket, options.durability)
@@ -286,7 +293,11 @@ impl Shared {
         Ok((header, root.into()))
     }
 
-    fn open_large(&self, address: &Address, place: Place) -> Result<(u64, Arc<Opened>), GetError> {
+    pub(super) fn open_large(
+        &self,
+        address: &Address,
+        place: Place,
+    ) -> Result<(u64, Arc<Opened>), GetError> {
         let (header, root) = self.tied(address, place)?;
         let bytes = header.plain_bytes;
         match self.large.open(address, bytes, &root) {

@@ -1,19 +1,22 @@
 //! Creating and opening a vault, and recovering what a process left that died.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
 
 use super::{IGNORED, Shared, Vault};
+use crate::collection::{self, Collection};
 use crate::content;
 use crate::group::Group;
 use crate::index::{Index, IndexFile, Place};
 use crate::large::Large;
+use crate::roots::{self, Roots};
 use crate::segment::{
     self, FILE_HEADER_BYTES, Found, HEADER_BYTES, Header, Kind, NotASegment, Scan,
 };
-use crate::volume::{DiskVolume, VaultFile, Volume, create_scratch, sweep_scratch};
+use crate::volume::{DiskVolume, Sharing, VaultFile, Volume, create_scratch, sweep_scratch};
+use crate::watched::{Content, Watched};
 use crate::writer::{Active, Writer};
 use crate::{Address, OpenError, Options};
 
@@ -63,29 +66,39 @@ impl Vault {
     ///
     /// [`OpenError`]. Damage is no error here: it is reported, and told by the read that meets it.
     pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Self, OpenError> {
-        let path = path.as_ref();
+        Self::open_on(path.as_ref(), options, &|volume| Box::new(volume))
+    }
+
+    /// The same, on files as `wrap` makes them.
+    pub(super) fn open_on(
+        path: &Path,
+        options: &Options,
+        wrap: &dyn Fn(DiskVolume) -> Box<dyn Volume>,
+    ) -> Result<Self, OpenError> {
         if !options.create && !path.join(FORMAT_NAME).exists() {
             let path = path.to_owned();
             return Err(OpenError::Missing { path });
         }
-        let root = DiskVolume::open(path)?;
-        check_format(&root, path)?;
-        let segments = DiskVolume::open(&path.join("segments"))?;
-        let large = DiskVolume::open(&path.join("large"))?;
-        let quarantine = DiskVolume::open(&path.join("quarantine"))?;
-        sweep_scratch(&root)?;
-        sweep_scratch(&large)?;
+        let root = wrap(DiskVolume::open(path)?);
+        check_format(&*root, path)?;
+        let folder = |name: &str| DiskVolume::open(&path.join(name)).map(wrap);
+        let (segments, large) = (folder("segments")?, folder("large")?);
+        let quarantine = folder("quarantine")?;
+        sweep_scratch(&*root)?;
+        sweep_scratch(&*large)?;
         Opening {
             options,
-            root: Box::new(root),
-            segments: Box::new(segments),
-            large: Box::new(large),
-            quarantine: Box::new(quarantine),
+            root,
+            segments,
+            large,
+            quarantine,
             index: Index::default(),
             files: HashMap::new(),
             known: BTreeMap::new(),
             report: OpenReport::default(),
             active: None,
+            collection: Watched::new(collection::NAME, Collection::decode),
+            roots: Watched::new(roots::NAME, Roots::decode),
         }
         .run(path)
     }
@@ -116,11 +129,19 @@ fn check_format(root: &dyn Volume, path: &Path) -> Result<(), OpenError> {
 }
 
 fn create_format(root: &dyn Volume, path: &Path) -> Result<(), OpenError> {
-    let ours = |name: &String| name.ends_with(".tmp") || name == FORMAT_NAME;
+    let names = [FORMAT_NAME, roots::NAME, roots::LOCK];
+    let ours = |name: &String| name.ends_with(".tmp") || names.contains(&name.as_str());
     if !root.list()?.iter().all(ours) {
         return Err(OpenError::NotAVault {
             path: path.to_owned(),
         });
+    }
+    // From the first moment on there are roots: where there are none later, they were lost.
+    {
+        let _held = root.lock(roots::LOCK, Sharing::Alone)?;
+        if root.identity(roots::NAME)?.is_none() {
+            Roots::default().write(root)?;
+        }
     }
     let (scratch, file) = create_scratch(root)?;
     file.write_at(0, FORMAT)?;
@@ -144,19 +165,36 @@ struct Opening<'o> {
     report: OpenReport,
     /// The segment that puts go on in.
     active: Option<Active>,
+    collection: Watched<Collection>,
+    roots: Watched<Roots>,
 }
 
 impl Opening<'_> {
     fn run(mut self, path: &Path) -> Result<Vault, OpenError> {
+        // In this order: a segment that the index has and the list has not was collected, and what is read
+        // last says so; or it was lost.
+        let file = IndexFile::read(&*self.root)?;
         let names = self.segments.list()?;
         let mut numbers: Vec<u32> = names
             .iter()
             .filter_map(|name| segment::number(name))
             .collect();
         numbers.sort_unstable();
-        let covered = self.read_index(&numbers)?;
+        let collection = match self.collection.get(&*self.root)? {
+            Content::Whole(collection) => collection,
+            Content::Missing => Arc::default(),
+            Content::Damaged => {
+                self.report.bad_files.push(collection::NAME.to_owned());
+                Arc::default()
+            }
+        };
+        if !matches!(self.roots.get(&*self.root)?, Content::Whole(_)) {
+            self.report.bad_files.push(roots::NAME.to_owned());
+        }
+        let covered = self.take_index(file, &numbers, &collection);
         for &number in &numbers {
-            self.segment(number, covered.get(&number).copied())?;
+            let condemned = collection.takes(number);
+            self.segment(number, covered.get(&number).copied(), condemned)?;
         }
         let next = numbers.last().map_or(1, |last| last.saturating_add(1));
         let writer = Writer::new(self.active, next, self.options.segment_bytes);
@@ -178,41 +216,79 @@ impl Opening<'_> {
                 report: self.report,
                 catalogue: Mutex::new(None),
                 addresses: Mutex::default(),
+                collection: self.collection,
+                roots: self.roots,
             }),
         })
     }
 
     /// Takes the index file, if it can be used, and says how far it covers each segment.
-    fn read_index(&mut self, numbers: &[u32]) -> Result<BTreeMap<u32, u64>, OpenError> {
-        let Some(file) = IndexFile::read(&*self.root)? else {
+    fn take_index(
+        &mut self,
+        file: Option<IndexFile>,
+        numbers: &[u32],
+        collection: &Collection,
+    ) -> BTreeMap<u32, u64> {
+        let Some(file) = file else {
             self.report.index_rebuilt = !numbers.is_empty();
-            return Ok(BTreeMap::new());
+            return BTreeMap::new();
         };
-        let gone = (file.covered.iter()).filter(|covered| !numbers.contains(&covered.segment));
+        self.index = Index::from_file(file.run, file.others);
+        let gone = (file.covered.iter())
+            .map(|covered| covered.segment)
+            .filter(|segment| !numbers.contains(segment));
+        let (collected, lost): (BTreeSet<u32>, BTreeSet<u32>) =
+            gone.partition(|segment| collection.takes(*segment));
+        if !collected.is_empty() {
+            self.index.remove_segments(&collected);
+        }
         // What was in them is missed, and said to be damaged, when it is read.
         self.report
             .bad_files
-            .extend(gone.map(|covered| segment::name(covered.segment)));
-        self.index = Index::from_run(file.run);
-        Ok((file.covered.iter())
+            .extend(lost.into_iter().map(segment::name));
+        (file.covered.iter())
             .map(|covered| (covered.segment, covered.bytes))
-            .collect())
+            .collect()
     }
 
-    fn segment(&mut self, number: u32, covered: Option<u64>) -> Result<(), OpenError> {
+    fn segment(
+        &mut self,
+        number: u32,
+        covered: Option<u64>,
+        condemned: bool,
+    ) -> Result<(), OpenError> {
         let name = segment::name(number);
-        let held = self.segments.hold(&name)?;
-        let file = match &held {
-            Some(file) => Arc::clone(file),
-            None => self.segments.open(&name)?,
+        // Nothing is written to one that goes, whatever somebody did to its permissions.
+        let held = match condemned {
+            true => Ok(None),
+            false => self.segments.hold(&name),
+        };
+        let file = held.and_then(|held| match held {
+            Some(file) => Ok((Some(Arc::clone(&file)), file)),
+            None => Ok((None, self.segments.open(&name)?)),
+        });
+        let (held, file) = match file {
+            // Collected since it was listed: the first refresh forgets what was in it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.known.insert(number, IGNORED);
+                return Ok(());
+            }
+            file => file?,
         };
         self.known.insert(number, IGNORED);
         match segment::check_file_header(&*file, number)? {
-            // Nothing was ever acknowledged in it.
+            // Nothing was ever acknowledged in it. It stays, as an empty one: were it the last, its number
+            // would be given again.
             Err(NotASegment::Short) if held.is_some() => {
-                self.segments.remove(&name)?;
-                self.known.remove(&number);
-                return Ok(());
+                let completed = (file.truncate(0))
+                    .and_then(|()| file.write_at(0, &segment::file_header(number)))
+                    .and_then(|()| file.sync())
+                    .and_then(|()| self.segments.sync());
+                if completed.is_err() {
+                    // There is no room for it, which is no reason not to read the others.
+                    self.known.remove(&number);
+                    return Ok(());
+                }
             }
             Err(NotASegment::Short) => {
                 self.known.remove(&number); // its process is about to write it
@@ -226,7 +302,8 @@ impl Opening<'_> {
             Ok(()) => {}
         }
         let mut from = covered.unwrap_or(FILE_HEADER_BYTES as u64);
-        if from > file.len()? || from == 0 {
+        let is_an_end = from >= FILE_HEADER_BYTES as u64 && from.is_multiple_of(8);
+        if from > file.len()? || !is_an_end {
             self.report.bad_files.push(segment::name(number));
             from = FILE_HEADER_BYTES as u64;
         }
@@ -270,8 +347,9 @@ impl Opening<'_> {
             bad.push((header.address, place));
             for (address, place) in bad.drain(..) {
                 self.report.replayed += 1;
-                if self.index.get(&address).is_none() || place.at == at {
-                    self.index.insert(address, place);
+                match place.at == at {
+                    true => self.index.insert(address, place),
+                    false => self.index.enter(address, place),
                 }
             }
             self.report.gaps.append(&mut gaps);

@@ -99,21 +99,29 @@ impl Shared {
     ) -> Result<(), PutError> {
         let ticket = match self.stored_well(&address)? {
             Some(place) => self.ticket_of(place, options.durability)?,
+            None => None,
+        };
+        let ticket = match ticket {
+            Some(ticket) => ticket,
             None => self.append(address, bytes, options)?,
         };
-        self.acknowledge(ticket, options.durability)
+        self.acknowledge(ticket, options.durability)?;
+        match BundleManifest::decode(bytes) {
+            Ok(manifest) => self.keep_bundle(&address, &manifest),
+            Err(_) => Ok(()),
+        }
     }
 
-    /// Where the blob is, if it is there and good.
+    /// Where the blob is, if it is there and good and no collection is about to take it.
     fn stored_well(&self, address: &Address) -> Result<Option<Place>, PutError> {
-        let Some(place) = self.index().get(address) else {
-            return Ok(None);
-        };
-        match self.read_checked(address, place) {
-            Ok(_) => Ok(Some(place)),
-            Err(GetError::Storage(error)) => Err(PutError::Storage(error)),
-            Err(_) => Ok(None),
+        for copy in self.safe_copies(address).map_err(PutError::Storage)? {
+            match self.read_checked(address, copy) {
+                Ok(_) => return Ok(Some(copy)),
+                Err(GetError::Storage(error)) => return Err(PutError::Storage(error)),
+                Err(_) => {}
+            }
         }
+        Ok(None)
     }
 
     /// Appends a record and enters it in the index.
@@ -136,6 +144,14 @@ impl Shared {
     }
 
     pub(crate) fn append_record(&self, header: &Header, stored: &[u8]) -> Result<Ticket, PutError> {
+        self.append_copy(header, stored).map(|(_, ticket)| ticket)
+    }
+
+    pub(crate) fn append_copy(
+        &self,
+        header: &Header,
+        stored: &[u8],
+    ) -> Result<(Place, Ticket), PutError> {
         let mut writer = self.writer();
         let appended = writer.append(&*self.segments, header, stored);
         let (place, ticket) = appended.map_err(PutError::Storage)?;
@@ -145,22 +161,30 @@ impl Shared {
             .insert(place.segment, place.at + header.record_bytes());
         drop(writer);
         self.settle_index_if_due();
-        Ok(ticket)
+        Ok((place, ticket))
     }
 
-    /// What to wait for until the record at `place` is as safe as the class promises.
-    pub(crate) fn ticket_of(&self, place: Place, class: Durability) -> Result<Ticket, PutError> {
+    /// What to wait for until the record at `place` is as safe as the class promises; `None` if its segment
+    /// was collected in this moment.
+    pub(crate) fn ticket_of(
+        &self,
+        place: Place,
+        class: Durability,
+    ) -> Result<Option<Ticket>, PutError> {
         let writer = self.writer();
         if writer.holds(place.segment) {
-            return Ok(writer.appended());
+            return Ok(Some(writer.appended()));
         }
         drop(writer);
         if class != Durability::None {
             // Another process may have written it, and only that one knows whether it was synced.
-            let file = self.file(place.segment).map_err(PutError::Storage)?;
+            let file = match self.file(place.segment) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                file => file.map_err(PutError::Storage)?,
+            };
             file.sync().map_err(PutError::NotDurable)?;
         }
-        Ok(Ticket::default())
+        Ok(Some(Ticket::default()))
     }
 
     /// Waits for what the class promises.

@@ -14,34 +14,50 @@ const CHANGES_MAX: usize = 64 << 10;
 impl Shared {
     /// Takes in what other processes put or moved since the last time.
     pub(crate) fn refresh(&self) -> io::Result<()> {
+        let present = self.refresh_present()?;
+        let known: Vec<u32> = self.known().keys().copied().collect();
+        let mut gone: BTreeSet<u32> = known
+            .into_iter()
+            .filter(|it| !present.contains(it))
+            .collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        // What disappeared in another way is damage, and stays to be told of.
+        let collection = self.collection()?;
+        gone.retain(|number| collection.takes(*number));
+        if gone.is_empty() {
+            return Ok(());
+        }
+        // The copies that were made before they went may be in a segment that the list did not have yet.
+        self.refresh_present()?;
+        for number in &gone {
+            self.known().remove(number);
+            self.complete().remove(number);
+            self.close_file(*number);
+        }
+        self.index_mut().remove_segments(&gone);
+        Ok(())
+    }
+
+    /// Takes in what is in the segments that there are.
+    fn refresh_present(&self) -> io::Result<BTreeSet<u32>> {
         let names = self.segments.list()?;
         let present: BTreeSet<u32> = names
             .iter()
             .filter_map(|name| segment::number(name))
             .collect();
-        let gone: Vec<u32> = {
-            let known = self.known();
-            known
-                .keys()
-                .copied()
-                .filter(|number| !present.contains(number))
-                .collect()
-        };
-        for number in present {
+        for &number in &present {
             if !self.complete().contains(&number) {
                 self.refresh_segment(number)?;
             }
         }
-        for number in gone {
-            self.known().remove(&number);
-            self.complete().remove(&number);
-            self.files
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&number);
-            self.index_mut().remove_segment(number);
-        }
-        Ok(())
+        Ok(present)
+    }
+
+    fn close_file(&self, number: u32) {
+        let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
+        files.remove(&number);
     }
 
     fn refresh_segment(&self, number: u32) -> io::Result<()> {
@@ -56,6 +72,11 @@ impl Shared {
         };
         // Asked before its length: what is sealed afterwards may have grown before.
         let sealed = file.is_sealed()?;
+        if file.len()? < FILE_HEADER_BYTES as u64 {
+            // Its process may have died: then it is removed, and another gets its number.
+            self.close_file(number);
+            return Ok(());
+        }
         if from == IGNORED || file.len()? <= from {
             if sealed {
                 self.complete().insert(number);
@@ -73,12 +94,10 @@ impl Shared {
         Ok(())
     }
 
-    /// Enters a record of another process, unless the blob is known already.
+    /// Enters a record of another process.
     fn enter(&self, segment: u32, at: u64, header: &Header) {
         let mut index = self.index_mut();
-        if index.get(&header.address).is_none() {
-            index.insert(header.address, Place::new(segment, at, header));
-        }
+        index.enter(header.address, Place::new(segment, at, header));
         self.known().insert(segment, at + header.record_bytes());
     }
 
@@ -104,19 +123,31 @@ impl Shared {
         }
         let (file, to) = {
             let writer = self.writer(); // nothing is appended meanwhile
-            let run = Run::collect(self.index().all().into_iter());
+            let (run, others) = {
+                let index = self.index();
+                (Run::collect(index.all().into_iter()), index.others())
+            };
             let known = self.known();
             let covered = (known.iter()).filter(|(_, bytes)| **bytes != IGNORED);
             let covered = covered.map(|(&segment, &bytes)| Covered { segment, bytes });
             let covered = covered.collect();
-            (IndexFile { covered, run }, writer.appended())
+            let file = IndexFile {
+                covered,
+                run,
+                others,
+            };
+            (file, writer.appended())
         };
         self.make_durable(to).map_err(io::Error::other)?;
         for covered in &file.covered {
             // Those of other processes too: what the index says is there must be there after a loss of
             // power. Where it is on the disk already, this takes microseconds.
             if !self.writer().holds(covered.segment) {
-                self.file(covered.segment)?.sync()?;
+                match self.file(covered.segment) {
+                    // Collected in this moment: whoever opens the vault knows.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    file => file?.sync()?,
+                }
             }
         }
         file.write(&*self.root)?;

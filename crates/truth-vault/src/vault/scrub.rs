@@ -11,6 +11,7 @@ use super::{Shared, Vault};
 use crate::index::Place;
 use crate::segment::{self, FILE_HEADER_BYTES, Found, HEADER_BYTES, Header, Kind, Scan};
 use crate::sync::SyncPeer;
+use crate::volume;
 use crate::{Address, Damage, Durability, GetError, PutOptions, SyncError};
 
 /// How much one call of [`Vault::scrub`] does.
@@ -267,6 +268,11 @@ impl Scrub<'_> {
             Err(GetError::Damaged { damage, .. }) => damage,
             Err(error) => return Err(error),
         };
+        // Not what a collection removed while it was being read.
+        self.shared.refresh()?;
+        if !self.shared.known().contains_key(&number) {
+            return Ok(());
+        }
         self.bad(header.address, place, damage)
     }
 
@@ -331,14 +337,15 @@ impl Shared {
 
     /// Whether the blob can be read from elsewhere than `place`.
     fn has_good_copy(&self, address: &Address, place: Place) -> Result<bool, GetError> {
-        let Some(now) = self.index().get(address).filter(|now| *now != place) else {
-            return Ok(false);
-        };
-        match self.read_whole(address, now) {
-            Ok(_) => Ok(true),
-            Err(GetError::Damaged { .. }) => Ok(false),
-            Err(error) => Err(error),
+        let copies = self.index().copies(address);
+        for copy in copies.into_iter().filter(|copy| *copy != place) {
+            match self.read_whole(address, copy) {
+                Ok(_) => return Ok(true),
+                Err(GetError::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
+        Ok(false)
     }
 }
 
@@ -381,14 +388,11 @@ fn read_state(shared: &Shared) -> io::Result<ScrubState> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ScrubState::default()),
         file => file?,
     };
-    let len = usize::try_from(file.len()?).map_err(io::Error::other)?;
-    let mut bytes = vec![0; len];
-    file.read_at(0, &mut bytes)?;
-    Ok(ScrubState::decode(&bytes).unwrap_or_default())
+    Ok(ScrubState::decode(&volume::read(&*file)?).unwrap_or_default())
 }
 
 fn write_state(shared: &Shared, state: &ScrubState) -> io::Result<()> {
-    shared.replace(STATE_NAME, &state.encode())
+    volume::replace(&*shared.root, STATE_NAME, &state.encode())
 }
 
 #[cfg(test)]

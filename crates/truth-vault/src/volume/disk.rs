@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{VaultFile, Volume};
+use super::{FileId, Lock, Sharing, VaultFile, Volume};
 
 /// The files of a real folder.
 pub(crate) struct DiskVolume {
@@ -72,6 +72,8 @@ impl Volume for DiskVolume {
         match file.try_lock() {
             // Its holder may have renamed or removed it meanwhile.
             Ok(()) if !is_at(&file, &self.at(name))? => Ok(None),
+            // Or sealed it, after the first question.
+            Ok(()) if file.metadata()?.permissions().readonly() => Ok(None),
             Ok(()) => Ok(Some(Arc::new(DiskFile(file)))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
@@ -99,17 +101,58 @@ impl Volume for DiskVolume {
     fn sync(&self) -> io::Result<()> {
         self.folder.sync_all()
     }
+
+    fn identity(&self, name: &str) -> io::Result<Option<FileId>> {
+        named(&self.at(name))
+    }
+
+    fn lock(&self, name: &str, sharing: Sharing) -> io::Result<Lock> {
+        let file = self.lock_file(name)?;
+        match sharing {
+            Sharing::Alone => file.lock()?,
+            Sharing::Shared => file.lock_shared()?,
+        }
+        Ok(Lock { _file: file })
+    }
+
+    fn try_lock(&self, name: &str) -> io::Result<Option<Lock>> {
+        let file = self.lock_file(name)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+impl DiskVolume {
+    /// Opened anew for each holder: the system counts a lock by opened files. It is never removed, so
+    /// that all of them mean the same one.
+    fn lock_file(&self, name: &str) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        options.open(self.at(name))
+    }
 }
 
 /// Whether `path` still leads to this file.
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    Ok(named(path)? == Some(id(&file.metadata()?)))
+}
+
+fn named(path: &Path) -> io::Result<Option<FileId>> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        named => Ok(Some(id(&named?))),
+    }
+}
+
+fn id(file: &fs::Metadata) -> FileId {
     use std::os::unix::fs::MetadataExt;
-    let named = match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        named => named?,
-    };
-    let held = file.metadata()?;
-    Ok((named.dev(), named.ino()) == (held.dev(), held.ino()))
+    FileId {
+        device: file.dev(),
+        number: file.ino(),
+    }
 }
 
 /// A file; the lock on it, if it is held, goes with the last handle.
@@ -142,5 +185,9 @@ impl VaultFile for DiskFile {
 
     fn is_sealed(&self) -> io::Result<bool> {
         Ok(self.0.metadata()?.permissions().readonly())
+    }
+
+    fn identity(&self) -> io::Result<FileId> {
+        Ok(id(&self.0.metadata()?))
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{MutexGuard, PoisonError};
 use crate::catalogue::{self, Catalogue, Row};
 use crate::segment::Kind;
 use crate::vault::Shared;
-use crate::volume::Volume;
+use crate::volume::{self, Volume};
 use crate::{Address, BundleAddress, BundleManifest, GetError};
 
 const FILE_NAME: &str = "catalogue";
@@ -93,12 +93,7 @@ impl Shared {
 
     fn write_catalogue(&self, catalogue: &mut Catalogued) -> io::Result<()> {
         let bytes = catalogue::encode(catalogue.rows.rows());
-        let scratch = format!("{FILE_NAME}.{}", std::process::id());
-        self.root.remove(&scratch)?;
-        let file = self.root.create(&scratch)?;
-        file.write_at(0, &bytes)?;
-        file.sync()?;
-        self.root.rename(&scratch, FILE_NAME)?;
+        volume::replace(&*self.root, FILE_NAME, &bytes)?;
         catalogue.changes = 0;
         Ok(())
     }
