@@ -3,6 +3,7 @@
 mod objects;
 mod part;
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -10,7 +11,9 @@ use reality_db::{Options, RealityDb};
 use truth_vault::{CarExportError, CarImportError};
 
 use crate::seal::write_whole;
-use crate::{Config, Hash, OpenError, OpenReport, Persistence, Seal, SealError, StorageError};
+use crate::{
+    Config, Hash, OpenError, OpenReport, Persistence, Seal, SealError, StorageError, Store,
+};
 use objects::{back_up_vault, check_objects};
 use part::{PartWriter, encode, part_path, read_part};
 
@@ -28,6 +31,28 @@ pub struct BackupReport {
     pub versions: u64,
     /// Objects of the vault that were added.
     pub objects: u64,
+}
+
+/// How far a backup or a restore is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CopyProgress {
+    /// What is being copied: versions of the state, or objects of the vault.
+    pub store: Store,
+    /// How many are done.
+    pub done: u64,
+    /// How many there are.
+    pub total: u64,
+}
+
+/// Tells the caller how far it is, and whether to go on.
+type Control<'c> = &'c mut dyn FnMut(CopyProgress) -> ControlFlow<()>;
+
+fn told(control: Control<'_>, store: Store, done: u64, total: u64) -> Result<(), BackupError> {
+    match control(CopyProgress { store, done, total }) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(BackupError::Cancelled),
+    }
 }
 
 /// Why there is no backup, or it was not restored.
@@ -74,6 +99,9 @@ pub enum BackupError {
         /// The folder.
         path: PathBuf,
     },
+    /// The caller said to stop. The backup is what it was before; a restore is to be begun anew.
+    #[error("cancelled")]
+    Cancelled,
     /// Objects could not be written into the backup.
     #[error("the vault could not be backed up")]
     Export(#[from] CarExportError),
@@ -94,6 +122,19 @@ impl Persistence {
     ///
     /// [`BackupError`]; the backup is what it was before then.
     pub fn backup(&self, folder: &Path) -> Result<BackupReport, BackupError> {
+        self.backup_with(folder, &mut |_| ControlFlow::Continue(()))
+    }
+
+    /// The same; `control` is told how far it is, and may end it.
+    ///
+    /// # Errors
+    ///
+    /// [`BackupError`]; the backup is what it was before then.
+    pub fn backup_with(
+        &self,
+        folder: &Path,
+        control: &mut dyn FnMut(CopyProgress) -> ControlFlow<()>,
+    ) -> Result<BackupReport, BackupError> {
         let shared = self.shared();
         fs::create_dir_all(folder).map_err(StorageError::file(folder))?;
         let last = read_seal(folder, &shared.keys)?;
@@ -109,9 +150,9 @@ impl Persistence {
         }
         let versions = (head.version + 1).saturating_sub(from);
         if versions > 0 {
-            self.write_journal(folder, from, head.version)?;
+            self.write_journal(folder, from, head.version, control)?;
         }
-        let (objects, vault) = back_up_vault(self.vault(), folder)?;
+        let (objects, vault) = back_up_vault(self.vault(), folder, control)?;
         let previous = self.last_seal().map(|(seal, _)| seal.digest());
         let head = crate::shared::Head { vault, ..head };
         let time_ns = self.last_seal().map_or(0, |(seal, _)| seal.time_ns);
@@ -125,7 +166,25 @@ impl Persistence {
         })
     }
 
-    fn write_journal(&self, folder: &Path, from: u64, to: u64) -> Result<(), BackupError> {
+    /// The seal of the backup in `folder`, which says how far it goes; none if there is no backup.
+    ///
+    /// Reads that one file, and verifies its signature with the keys of these stores; what else is in the
+    /// folder is not looked at: see [`check_backup`](Self::check_backup).
+    ///
+    /// # Errors
+    ///
+    /// [`BackupError::Seal`] where nobody signed it who is trusted.
+    pub fn backup_seal(&self, folder: &Path) -> Result<Option<Seal>, BackupError> {
+        read_seal(folder, &self.shared().keys)
+    }
+
+    fn write_journal(
+        &self,
+        folder: &Path,
+        from: u64,
+        to: u64,
+        control: Control<'_>,
+    ) -> Result<(), BackupError> {
         let path = part_path(folder, from);
         let file = StorageError::file(&path);
         let mut part = PartWriter::create(&path).map_err(StorageError::file(&path))?;
@@ -137,6 +196,8 @@ impl Persistence {
             let commit = commit.map_err(StorageError::from)?;
             part.write(&encode(&commit))
                 .map_err(StorageError::file(&path))?;
+            let done = commit.info.version.number + 1 - from;
+            told(control, Store::State, done, to + 1 - from)?;
         }
         part.finish().map_err(file)?;
         // What is on the disk is what counts.
@@ -184,6 +245,19 @@ impl Persistence {
     ///
     /// [`BackupError`].
     pub fn restore(config: Config, folder: &Path) -> Result<(Self, OpenReport), BackupError> {
+        Self::restore_with(config, folder, &mut |_| ControlFlow::Continue(()))
+    }
+
+    /// The same; `control` is told how far it is, and may end it.
+    ///
+    /// # Errors
+    ///
+    /// [`BackupError`].
+    pub fn restore_with(
+        config: Config,
+        folder: &Path,
+        control: &mut dyn FnMut(CopyProgress) -> ControlFlow<()>,
+    ) -> Result<(Self, OpenReport), BackupError> {
         for path in [
             config.state_path(),
             config.vault_path(),
@@ -202,7 +276,7 @@ impl Persistence {
         let Some(seal) = read_seal(folder, &keys)? else {
             return Err(damaged(&folder.join(SEAL), "it is missing"));
         };
-        restore_state(&config, folder, &seal)?;
+        restore_state(&config, folder, &seal, control)?;
         restore_vault(&config, folder)?;
         let note = fs::read(folder.join(SEAL)).map_err(StorageError::file(folder))?;
         Ok(Self::open(config.rebuilding().trusted_seal(note))?)
@@ -236,7 +310,12 @@ fn check_journal(folder: &Path, seal: &Seal) -> Result<(), BackupError> {
     }
 }
 
-fn restore_state(config: &Config, folder: &Path, seal: &Seal) -> Result<(), BackupError> {
+fn restore_state(
+    config: &Config,
+    folder: &Path,
+    seal: &Seal,
+    control: Control<'_>,
+) -> Result<(), BackupError> {
     let options = Options::new()
         .profile(seal.profile)
         .durability(reality_db::Durability::Buffered)
@@ -245,7 +324,10 @@ fn restore_state(config: &Config, folder: &Path, seal: &Seal) -> Result<(), Back
     while db.version().number < seal.version {
         let next = db.version().number + 1;
         let path = part_path(folder, next);
-        read_part(&path, &mut |commit| commit.make_again(&db))?;
+        read_part(&path, &mut |commit| {
+            commit.make_again(&db)?;
+            told(control, Store::State, commit.number, seal.version)
+        })?;
         if db.version().number < next {
             return Err(damaged(&path, "it holds nothing"));
         }

@@ -33,12 +33,13 @@ mod shared;
 mod step;
 mod vault;
 mod verify_all;
+mod way_name;
 mod ways_out;
 mod wire;
 mod writer;
 
 pub use audit::AuditError;
-pub use backup::{BackupError, BackupReport};
+pub use backup::{BackupError, BackupReport, CopyProgress};
 pub use config::{Config, ConfigError};
 pub use dashboard::{AttackStats, DashboardStats, ExecutionStats};
 pub use envelope::{Carried, Envelope};

@@ -8,13 +8,17 @@ use std::path::Path;
 use merkle_core::{Batch, Map, Sha256};
 use truth_vault::{Address, CarError, CarReader, Durability, Options, Vault};
 
-use super::{BackupError, damaged};
+use super::{BackupError, Control, damaged, told};
 use crate::seal::write_whole;
 use crate::shared::VaultHead;
-use crate::{Config, Seal, StorageError, VaultError};
+use crate::{Config, Seal, StorageError, Store, VaultError};
 
 /// Adds the objects that the backup does not have. How many they are, and what it holds with them.
-pub(super) fn back_up_vault(vault: &Vault, folder: &Path) -> Result<(u64, VaultHead), BackupError> {
+pub(super) fn back_up_vault(
+    vault: &Vault,
+    folder: &Path,
+    control: Control<'_>,
+) -> Result<(u64, VaultHead), BackupError> {
     let (nth, mut known) = listed(folder)?;
     let mut added = Vec::new();
     let mut after = None;
@@ -31,7 +35,14 @@ pub(super) fn back_up_vault(vault: &Vault, folder: &Path) -> Result<(u64, VaultH
     let path = folder.join(car_name(nth));
     let file = File::create(&path).map_err(StorageError::file(&path))?;
     let mut out = BufWriter::new(file);
-    vault.export_car(&mut out, &[], added.iter().copied())?;
+    let total = added.len() as u64;
+    let mut go_on = Ok(());
+    let objects = (0..).zip(&added).map_while(|(done, address)| {
+        go_on = told(control, Store::Vault, done, total);
+        go_on.is_ok().then_some(*address)
+    });
+    vault.export_car(&mut out, &[], objects)?;
+    go_on?;
     let file = out.into_inner().map_err(|error| error.into_error());
     let synced = file.and_then(|file| file.sync_all());
     synced.map_err(StorageError::file(&path))?;

@@ -93,6 +93,12 @@ impl BundleQuery {
         self
     }
 
+    /// The same, for whoever kept no more of the last one than when it was made and its address.
+    pub fn after_place(mut self, created_ns: u64, address: BundleAddress) -> Self {
+        self.after = Some((created_ns, address));
+        self
+    }
+
     /// At most so many.
     pub fn limit(mut self, count: usize) -> Self {
         self.limit = Some(count);
