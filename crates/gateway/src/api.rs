@@ -1,21 +1,28 @@
 //! The HTTP API: what handlers share, and the routes by what they ask of a caller.
 
 mod audit;
+mod backups;
 mod document;
+mod erasures;
 mod events;
 mod execute;
+mod jobs;
 mod operations;
+mod recovery;
+mod reports;
 mod seals;
+mod snapshots;
 mod state;
 mod statistics;
 mod status;
+mod vault;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use persistence::Persistence;
+use persistence::{Event, EventKind, Persistence, Text};
 use reality_db::Snapshot;
 use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
@@ -26,7 +33,10 @@ pub(crate) use events::watch_heads;
 use crate::assets;
 use crate::auth::Scope;
 use crate::clock::{now_ns, parse_rfc3339};
+use crate::jobs::Jobs;
 use crate::problem::{Kind, Problem};
+use crate::reports::Reports;
+use crate::server::RecoveryDesk;
 use crate::shell::{Shell, guard, require};
 
 /// What every handler has.
@@ -40,6 +50,9 @@ pub(crate) struct App {
     seen: Arc<watch::Sender<Seen>>,
     /// Earlier versions that were read last: making one again takes a while.
     snapshots: Arc<Mutex<VecDeque<Snapshot>>>,
+    jobs: Arc<Jobs>,
+    reports: Arc<Reports>,
+    pub(crate) recovery: Arc<RecoveryDesk>,
 }
 
 /// Earlier versions that are kept ready.
@@ -54,6 +67,9 @@ impl App {
             started_ns: now_ns(),
             seen,
             snapshots: Arc::default(),
+            jobs: Arc::default(),
+            reports: Arc::default(),
+            recovery: Arc::default(),
         }
     }
 
@@ -64,6 +80,18 @@ impl App {
     ) -> Result<T, Problem> {
         let app = self.clone();
         self.shell.pool.run(move || call(&app)).await
+    }
+
+    /// Records an act of an administrator. One that cannot be recorded, as in panic mode, is in the log of
+    /// the server.
+    pub(crate) fn note(&self, who: &str, what: &str) {
+        tracing::info!(who, what, "administration");
+        let mut event = Event::new(EventKind::Note, now_ns());
+        event.source = Some("gateway".to_owned());
+        event.message = Some(Text::plain(format!("{what}, by {who}")));
+        if let Err(error) = self.store.log_event(event) {
+            tracing::error!(%error, who, what, "an act of an administrator is not on record");
+        }
     }
 
     /// The state as of a version, a time, or now.
@@ -126,18 +154,18 @@ impl App {
 
 /// Everything that is served, and the document about it.
 pub(crate) fn router(app: &App) -> Router {
-    let guarded = |routes: OpenApiRouter<App>, scope: Scope| {
+    let guarded = |mut routes: OpenApiRouter<App>, scope: Scope| {
+        document::secure(routes.get_openapi_mut(), scope);
         routes.route_layer(from_fn_with_state(scope, require))
     };
     let open = OpenApiRouter::new().merge(operations::routes());
-    let counters =
-        operations::metrics_routes().route_layer(from_fn_with_state(Scope::Metrics, require));
+    let counters = guarded(operations::metrics_routes(), Scope::Metrics);
     let api = OpenApiRouter::with_openapi(document::base())
         .merge(open)
         .merge(counters)
         .merge(guarded(reading(), Scope::Read))
         .merge(guarded(writing(app), Scope::Write))
-        .merge(guarded(seals::admin_routes(), Scope::Admin));
+        .merge(guarded(administering(), Scope::Admin));
     let (routes, document) = api.split_for_parts();
     let document = document::finish(document);
     routes
@@ -157,8 +185,25 @@ fn reading() -> OpenApiRouter<App> {
         .merge(audit::routes())
         .merge(seals::routes())
         .merge(events::routes())
+        .merge(vault::routes())
+        .merge(snapshots::routes())
+        .merge(reports::routes())
+        .merge(backups::routes())
+        .merge(jobs::routes())
+        .merge(recovery::routes())
 }
 
 fn writing(app: &App) -> OpenApiRouter<App> {
-    execute::routes(app.shell.config.limits.body_bytes_max)
+    execute::routes(app.shell.config.limits.body_bytes_max).merge(vault::writing(app))
+}
+
+fn administering() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .merge(seals::admin_routes())
+        .merge(snapshots::admin_routes())
+        .merge(backups::admin_routes())
+        .merge(jobs::admin_routes())
+        .merge(recovery::admin_routes())
+        .merge(erasures::admin_routes())
+        .merge(state::admin_routes())
 }

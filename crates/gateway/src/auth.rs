@@ -6,8 +6,9 @@ mod token;
 pub use file::{TokenError, TokenFile, TokenRecord};
 pub use token::{Scope, Secret};
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
 /// The tokens of a running server: read again when the file changes, so that a token revoked on
@@ -16,6 +17,8 @@ use std::time::{Duration, Instant, SystemTime};
 pub(crate) struct Tokens {
     path: PathBuf,
     cached: RwLock<Cached>,
+    /// Names of the tokens by id, as they were told last.
+    known: Mutex<BTreeMap<String, String>>,
 }
 
 #[derive(Debug)]
@@ -51,10 +54,31 @@ impl Tokens {
             modified,
             looked: Instant::now(),
         });
-        Ok(Self {
+        let tokens = Self {
             path: path.to_owned(),
             cached,
-        })
+            known: Mutex::default(),
+        };
+        tokens.changes(); // those that are there now are no change
+        Ok(tokens)
+    }
+
+    /// What happened to the tokens since this was last asked: a line for each that was made or revoked.
+    pub(crate) fn changes(&self) -> Vec<String> {
+        let Ok(file) = self.current() else {
+            return Vec::new(); // nobody is let in then, and the log says why
+        };
+        let now: BTreeMap<_, _> = (file.tokens().iter())
+            .map(|token| (token.id.clone(), token.name.clone()))
+            .collect();
+        let mut known = self.known.lock().unwrap_or_else(|held| held.into_inner());
+        let before = std::mem::replace(&mut *known, now);
+        let line = |(id, name): (&String, &String), what| format!("token {id} ({name}) {what}");
+        let made = known.iter().filter(|(id, _)| !before.contains_key(*id));
+        let made = made.map(|token| line(token, "made"));
+        let revoked = before.iter().filter(|(id, _)| !known.contains_key(*id));
+        made.chain(revoked.map(|token| line(token, "revoked")))
+            .collect()
     }
 
     /// The tokens as the file has them, a second ago at most.

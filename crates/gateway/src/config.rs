@@ -19,6 +19,18 @@ pub struct Config {
     pub access: Access,
     /// What is too much.
     pub limits: Limits,
+    /// Where backups go.
+    pub backups: Backups,
+}
+
+/// Where backups go.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Backups {
+    /// The folder that backups asked for over HTTP are written into; without one, none are made. A folder
+    /// on the disk of the data is lost with it.
+    pub folder: Option<PathBuf>,
 }
 
 /// Where the server listens.
@@ -100,6 +112,8 @@ pub struct Limits {
     pub store_calls_max: usize,
     /// Event streams at a time. Default 64.
     pub event_streams_max: usize,
+    /// Blobs on their way in or out at a time; more are told to come back. Default 32.
+    pub blob_streams_max: usize,
 }
 
 /// Why a configuration was refused.
@@ -181,6 +195,7 @@ impl Limits {
             ("idle_ms", self.idle_ms == 0),
             ("store_calls_max", self.store_calls_max == 0),
             ("event_streams_max", self.event_streams_max == 0),
+            ("blob_streams_max", self.blob_streams_max == 0),
         ];
         match zeros.into_iter().find(|(_, zero)| *zero) {
             Some((name, _)) => Err(ConfigError::ZeroLimit { name }),
@@ -229,6 +244,7 @@ impl Default for Limits {
             drain_ms: 20_000,
             store_calls_max: 128,
             event_streams_max: 64,
+            blob_streams_max: 32,
         }
     }
 }

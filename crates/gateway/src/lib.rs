@@ -10,15 +10,34 @@ mod encoding;
 mod extract;
 mod headers;
 mod idle;
+mod jobs;
 mod page;
 mod pool;
 mod problem;
 mod rate;
+mod reports;
 mod request_id;
 mod server;
 mod shell;
 mod telemetry;
 mod tls;
+
+/// The pages of docs/tutorials, whose code is run by the tests.
+#[cfg(doctest)]
+mod tutorials {
+    #[doc = include_str!("../../../docs/tutorials/merkle-core.md")]
+    struct MerkleCore;
+    #[doc = include_str!("../../../docs/tutorials/reality-db.md")]
+    struct RealityDb;
+    #[doc = include_str!("../../../docs/tutorials/truth-vault.md")]
+    struct TruthVault;
+    #[doc = include_str!("../../../docs/tutorials/vigilance.md")]
+    struct Vigilance;
+    #[doc = include_str!("../../../docs/tutorials/persistence.md")]
+    struct Persistence;
+    #[doc = include_str!("../../../docs/tutorials/gateway.md")]
+    struct Gateway;
+}
 
 use std::path::Path;
 use std::sync::Arc;
@@ -29,8 +48,8 @@ use api::App;
 use shell::Shell;
 
 pub use auth::{Scope, Secret, TokenError, TokenFile, TokenRecord};
-pub use config::{Access, Config, ConfigError, Limits, Listen, Tls, TokenPolicy};
-pub use server::{ServeError, Server};
+pub use config::{Access, Backups, Config, ConfigError, Limits, Listen, Tls, TokenPolicy};
+pub use server::{Ended, Recovery, ServeError, Server};
 pub use shell::SetupError;
 pub use tls::TlsError;
 
@@ -47,7 +66,7 @@ pub async fn bind(config: Config, tokens: &Path, store: Persistence) -> Result<S
     let shell = Arc::new(Shell::new(config, tokens)?);
     let app = App::new(Arc::clone(&shell), store);
     let router = api::router(&app);
-    let server = Server::bind(shell, router).await?;
+    let server = Server::bind(shell, router, Arc::clone(&app.recovery)).await?;
     tokio::spawn(api::watch_heads(app));
     Ok(server)
 }

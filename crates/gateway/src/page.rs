@@ -1,10 +1,45 @@
 //! Pages: how many items, where the next one begins, and the links that say so.
 
+use std::ops::Range;
+
 use axum::http::header::LINK;
 use axum::http::{HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use crate::extract::Json;
 use crate::problem::{Kind, Problem};
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Page<T> {
+    /// The items; perhaps fewer than asked for, or none, while there are more behind `next`.
+    pub(crate) items: Vec<T>,
+    /// The cursor of the next page; none on the last one.
+    pub(crate) next: Option<String>,
+}
+
+impl<T: Serialize> Page<T> {
+    /// The page as an answer to `uri`, with a `Link` to the next one: the same address with its cursor in
+    /// `parameter`.
+    pub(crate) fn answer(self, uri: &Uri, parameter: &str) -> Response {
+        let next = self.next.clone();
+        linked(Json(self), uri, parameter, next.as_deref())
+    }
+}
+
+/// The page of a numbered list that ends before `before`, newest items first: which numbers of `all` it
+/// has, and where the next one ends.
+pub(crate) fn below(
+    before: Option<u64>,
+    limit: usize,
+    all: Range<u64>,
+) -> (Range<u64>, Option<String>) {
+    let end = before.map_or(all.end, |before| before.clamp(all.start, all.end));
+    let first = end.saturating_sub(limit as u64).max(all.start);
+    (first..end, (first > all.start).then(|| first.to_string()))
+}
 
 /// How many items a page may have: what was asked for, within bounds.
 pub(crate) fn limit(asked: Option<u64>, default: usize, most: usize) -> Result<usize, Problem> {
@@ -23,12 +58,7 @@ pub(crate) fn limit(asked: Option<u64>, default: usize, most: usize) -> Result<u
 }
 
 /// Adds a `Link` to the next page: this request's address with `parameter` set to `next`.
-pub(crate) fn linked(
-    answer: impl IntoResponse,
-    uri: &Uri,
-    parameter: &str,
-    next: Option<&str>,
-) -> Response {
+fn linked(answer: impl IntoResponse, uri: &Uri, parameter: &str, next: Option<&str>) -> Response {
     let mut response = answer.into_response();
     if let Some(next) = next {
         let link = format!("<{}>; rel=\"next\"", with_parameter(uri, parameter, next));
@@ -70,6 +100,16 @@ mod tests {
                 .headers()
                 .contains_key(LINK)
         );
+    }
+
+    #[test]
+    fn pages_of_numbers_end_where_the_one_before_began() {
+        let (page, next) = below(None, 4, 3..10);
+        assert_eq!((page, next.as_deref()), (6..10, Some("6")));
+        let (page, next) = below(Some(6), 4, 3..10);
+        assert_eq!((page, next), (3..6, None));
+        assert_eq!(below(Some(99), 4, 0..0), (0..0, None));
+        assert_eq!(below(Some(0), 4, 3..10), (3..3, None));
     }
 
     #[test]

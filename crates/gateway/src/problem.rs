@@ -48,6 +48,7 @@ pub(crate) enum Kind {
     PreconditionFailed,
     TooLarge,
     UnsupportedMediaType,
+    RangeNotSatisfiable,
     Misdirected,
     Unprocessable,
     TooManyRequests,
@@ -71,6 +72,7 @@ impl Kind {
         Self::PreconditionFailed,
         Self::TooLarge,
         Self::UnsupportedMediaType,
+        Self::RangeNotSatisfiable,
         Self::Misdirected,
         Self::Unprocessable,
         Self::TooManyRequests,
@@ -104,6 +106,7 @@ impl Kind {
                 "media-type",
                 "Unsupported media type",
             ),
+            Self::RangeNotSatisfiable => (S::RANGE_NOT_SATISFIABLE, "range", "Behind the end"),
             Self::Misdirected => (
                 S::MISDIRECTED_REQUEST,
                 "misdirected",

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,9 +15,10 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use persistence::WayOut;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
@@ -43,6 +44,46 @@ pub enum ServeError {
     Tls(#[from] TlsError),
 }
 
+/// How serving ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Ended {
+    /// Whether all running requests were done in time.
+    pub drained: bool,
+    /// The way out of panic mode that an administrator asked for: the caller drops the runtime, takes it with
+    /// [`Persistence::recover`](persistence::Persistence::recover), and serves again.
+    pub recovery: Option<Recovery>,
+}
+
+/// A way out of panic mode that is to be taken once the stores are closed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Recovery {
+    /// The way.
+    pub way: WayOut,
+    /// Why, and who asked for it.
+    pub reason: String,
+}
+
+/// Where a handler leaves what is to be done once the stores are closed.
+#[derive(Debug, Default)]
+pub(crate) struct RecoveryDesk {
+    asked: Mutex<Option<Recovery>>,
+    rung: Notify,
+}
+
+impl RecoveryDesk {
+    pub(crate) fn ask(&self, recovery: Recovery) {
+        *self.asked.lock().unwrap_or_else(|held| held.into_inner()) = Some(recovery);
+        self.rung.notify_one();
+    }
+
+    fn taken(&self) -> Option<Recovery> {
+        let mut asked = self.asked.lock().unwrap_or_else(|held| held.into_inner());
+        asked.take()
+    }
+}
+
 /// A server that holds its port; connections wait until it serves.
 pub struct Server {
     listener: TcpListener,
@@ -50,6 +91,7 @@ pub struct Server {
     tls: Option<TlsAcceptor>,
     router: Router,
     shell: Arc<Shell>,
+    recovery: Arc<RecoveryDesk>,
 }
 
 const HEAD_BYTES_MAX: usize = 32 * 1024;
@@ -58,7 +100,11 @@ const STREAMS_MAX: u32 = 128;
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 impl Server {
-    pub(crate) async fn bind(shell: Arc<Shell>, router: Router) -> Result<Self, ServeError> {
+    pub(crate) async fn bind(
+        shell: Arc<Shell>,
+        router: Router,
+        recovery: Arc<RecoveryDesk>,
+    ) -> Result<Self, ServeError> {
         let wanted = shell.config.listen.address;
         let refused = |source| ServeError::Listen {
             address: wanted,
@@ -79,6 +125,7 @@ impl Server {
             tls,
             router,
             shell,
+            recovery,
         })
     }
 
@@ -93,9 +140,9 @@ impl Server {
         format!("{scheme}://{}", self.address)
     }
 
-    /// Serves until `stop` is there, then lets running requests finish. Returns whether all did
-    /// within the time the configuration gives them.
-    pub async fn serve(self, stop: impl Future<Output = ()>) -> bool {
+    /// Serves until `stop` is there, or an administrator asked for a way out of panic mode; then lets running
+    /// requests finish, within the time the configuration gives them.
+    pub async fn serve(self, stop: impl Future<Output = ()>) -> Ended {
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(self.shell.config.limits.connections_max));
         let mut stop = std::pin::pin!(stop);
@@ -103,6 +150,7 @@ impl Server {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
                 () = &mut stop => break,
+                () = self.recovery.rung.notified() => break,
             };
             match accepted {
                 Ok((stream, peer)) => self.take(stream, peer, &places, &graceful),
@@ -116,7 +164,10 @@ impl Server {
         drop(self.listener); // from here on connections are refused, not left to wait
         self.shell.stopping.send_replace(true);
         let drained = tokio::time::timeout(self.shell.config.limits.drain(), graceful.shutdown());
-        drained.await.is_ok()
+        Ended {
+            drained: drained.await.is_ok(),
+            recovery: self.recovery.taken(),
+        }
     }
 
     fn take(

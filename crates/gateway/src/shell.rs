@@ -34,7 +34,8 @@ pub(crate) struct Shell {
     /// True once the server is to stop.
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) event_streams: Arc<Semaphore>,
-    tokens: Tokens,
+    pub(crate) blob_streams: Arc<Semaphore>,
+    pub(crate) tokens: Tokens,
     rate: Option<RateLimit>,
     requests: Semaphore,
     ids: RequestIds,
@@ -78,6 +79,7 @@ impl Shell {
             pool: Pool::new(config.limits.store_calls_max),
             stopping: watch::Sender::new(false),
             event_streams: Arc::new(Semaphore::new(config.limits.event_streams_max)),
+            blob_streams: Arc::new(Semaphore::new(config.limits.blob_streams_max)),
             tokens,
             rate,
             requests: Semaphore::new(config.limits.requests_max),

@@ -312,3 +312,41 @@ fn next_event(reader: &mut impl BufRead) -> String {
         }
     }
 }
+
+#[test]
+fn tokens_made_and_revoked_while_it_runs_are_on_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let admin = token(&dir, Scope::Admin);
+    let server = Running::in_dir(dir, |_| {});
+    let secret = TokenFile::create(&server.tokens(), "the shop", &[Scope::Read], 1, None).unwrap();
+    let acts = || {
+        server.store.catch_up().unwrap();
+        let client = server.client().token(&admin);
+        client
+            .get("/api/v1/audit/records?event=note&limit=100")
+            .text()
+    };
+    let heard = |times: usize| {
+        // The file is looked at once a second.
+        while acts().matches("\"title\":\"note\"").count() < times {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let last = server.store.audit().size() - 1;
+        format!("{:?}", server.store.audit().record(last).unwrap().record)
+    };
+    let (id, before) = (
+        secret.id().to_owned(),
+        acts().matches("\"title\":\"note\"").count(),
+    );
+    let made = heard(before + 1);
+    assert!(
+        made.contains(&format!("token {id} (the shop) made")),
+        "{made}"
+    );
+    TokenFile::revoke(&server.tokens(), &id).unwrap();
+    let revoked = heard(before + 2);
+    assert!(
+        revoked.contains(&format!("token {id} (the shop) revoked")),
+        "{revoked}"
+    );
+}

@@ -1,11 +1,11 @@
 //! The audit log: pages, records, proofs, its checkpoint.
 
 mod record;
+mod tiles;
 
 use axum::extract::State;
 use axum::http::Uri;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use persistence::{EventKind, ExecutionStatus};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -17,7 +17,7 @@ use super::App;
 use crate::clock::parse_rfc3339;
 use crate::encoding::base64;
 use crate::extract::{Json, Path, Query};
-use crate::page;
+use crate::page::{self, Page};
 use crate::problem::{Kind, Problem};
 
 pub(super) use record::{
@@ -31,7 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(by_tx))
         .routes(routes!(inclusion))
         .routes(routes!(consistency))
-        .routes(routes!(checkpoint))
+        .merge(tiles::routes())
 }
 
 /// Which kind of record.
@@ -79,15 +79,6 @@ struct RecordsQuery {
     /// How many at most; 1 to 200, 25 otherwise.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u64>,
-}
-
-/// Records, the newest first.
-#[derive(Debug, Serialize, ToSchema)]
-struct Records {
-    /// The records; perhaps fewer than asked for, while there are more behind `next`.
-    items: Vec<RecordSummary>,
-    /// The `before` of the next page; none on the last one.
-    next: Option<String>,
 }
 
 impl RecordsQuery {
@@ -154,8 +145,7 @@ fn bad(detail: &str) -> Problem {
 
 /// Records of the log, the newest first; filtered and searched. Pages cost the same at any depth.
 #[utoipa::path(get, path = "/api/v1/audit/records", tag = "audit", params(RecordsQuery), responses(
-    (status = 200, description = "A page of records; `Link` leads to the next", body = Records),
-    (status = 400, description = "A malformed filter, cursor or limit", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "A page of records; `Link` leads to the next", body = Page<RecordSummary>),
 ))]
 async fn records(
     State(app): State<App>,
@@ -170,9 +160,7 @@ async fn records(
             Some(filter) => filtered(app, &filter, query.before.as_deref(), limit)?,
         };
         let items = records.iter().map(RecordSummary::of).collect();
-        let body = Records { items, next };
-        let next = body.next.clone();
-        Ok(page::linked(Json(body), &uri, "before", next.as_deref()))
+        Ok(Page { items, next }.answer(&uri, "before"))
     })
     .await
 }
@@ -185,18 +173,14 @@ fn newest(
 ) -> Result<(Vec<StoredRecord>, Option<String>), Problem> {
     let trail = app.store.audit();
     let size = trail.size();
-    let end = match before {
-        Some(before) => before
-            .parse::<u64>()
-            .map_err(|_| bad("before is not a cursor of this list"))?
-            .min(size),
-        None => size,
-    };
-    let first = end.saturating_sub(limit as u64);
-    let count = usize::try_from(end - first).unwrap_or(limit);
-    let mut records = trail.records(first, count)?;
+    let before = before.map(|before| {
+        (before.parse::<u64>()).map_err(|_| bad("before is not a cursor of this list"))
+    });
+    let (page, next) = page::below(before.transpose()?, limit, 0..size);
+    let count = usize::try_from(page.end - page.start).unwrap_or(limit);
+    let mut records = trail.records(page.start, count)?;
     records.reverse();
-    Ok((records, (first > 0).then(|| first.to_string())))
+    Ok((records, next))
 }
 
 fn filtered(
@@ -221,8 +205,7 @@ fn filtered(
 /// A record in full.
 #[utoipa::path(get, path = "/api/v1/audit/records/{index}", tag = "audit", params(("index" = u64, Path, description = "Its place in the log, from 0", example = 0)), responses(
     (status = 200, description = "The record", body = RecordBody),
-    (status = 400, description = "Not a number", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "The log has no such record", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "The log has no such record"),
 ))]
 async fn one(State(app): State<App>, Path(index): Path<u64>) -> Result<Json<RecordBody>, Problem> {
     app.blocking(move |app| Ok(Json(RecordBody::of(&app.store.audit().record(index)?))))
@@ -232,7 +215,7 @@ async fn one(State(app): State<App>, Path(index): Path<u64>) -> Result<Json<Reco
 /// The record of an execution, by its `tx_id`.
 #[utoipa::path(get, path = "/api/v1/executions/{tx_id}", tag = "audit", params(("tx_id" = String, Path, description = "Its identifier", example = "tx_001")), responses(
     (status = 200, description = "The record", body = RecordBody),
-    (status = 404, description = "No such execution was committed", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such execution was committed"),
 ))]
 async fn by_tx(
     State(app): State<App>,
@@ -280,8 +263,7 @@ struct Inclusion {
 /// A record's canonical bytes and the proof that they are in the log.
 #[utoipa::path(get, path = "/api/v1/audit/records/{index}/proof", tag = "audit", params(("index" = u64, Path, description = "Its place in the log, from 0", example = 0), SizeQuery), responses(
     (status = 200, description = "The proof", body = Inclusion),
-    (status = 400, description = "Not a number, or a record beyond the size", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "The log has no such record or size", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "The log has no such record or size"),
 ))]
 async fn inclusion(
     State(app): State<App>,
@@ -343,8 +325,7 @@ struct Consistency {
 /// The proof that the log was only ever appended to between two sizes.
 #[utoipa::path(get, path = "/api/v1/audit/consistency", tag = "audit", params(ConsistencyQuery), responses(
     (status = 200, description = "The proof", body = Consistency),
-    (status = 400, description = "Sizes the wrong way round", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "The log has fewer records", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "The log has fewer records"),
 ))]
 async fn consistency(
     State(app): State<App>,
@@ -362,21 +343,6 @@ async fn consistency(
             path: proof.hashes().iter().map(ToString::to_string).collect(),
             proof: base64(&proof.encode()),
         }))
-    })
-    .await
-}
-
-/// Size and root of the log, signed: a C2SP checkpoint.
-#[utoipa::path(get, path = "/checkpoint", tag = "audit", responses(
-    (status = 200, description = "A signed note", body = String, content_type = "text/plain"),
-))]
-async fn checkpoint(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
-    app.blocking(|app| {
-        let note = app.store.audit().checkpoint()?;
-        Ok((
-            [(CONTENT_TYPE, "text/plain; charset=utf-8")],
-            note.to_string(),
-        ))
     })
     .await
 }

@@ -6,12 +6,17 @@ use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use utoipa::PartialSchema;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 
 use super::App;
+use crate::auth::Scope;
 use crate::problem::{Kind, Problem};
+
+/// Name of the scheme by which a token is shown.
+const SCHEME: &str = "token";
 
 /// The document before any operation is in it.
 pub(super) fn base() -> OpenApi {
@@ -26,20 +31,89 @@ pub(super) fn base() -> OpenApi {
     OpenApiBuilder::new().info(info.build()).build()
 }
 
-/// The document as it is served: with the security scheme and the kinds of problem.
+/// Says of operations which scope they need; none where a loopback server has no tokens.
+pub(super) fn secure(document: &mut OpenApi, scope: Scope) {
+    for item in document.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+        ];
+        for operation in operations.into_iter().filter_map(Option::as_mut) {
+            let none = SecurityRequirement::default();
+            let token = SecurityRequirement::new(SCHEME, [scope.name()]);
+            operation.security = Some(vec![none, token]);
+        }
+    }
+}
+
+/// The document as it is served: with the security scheme, what any operation may refuse, and the kinds of
+/// problem.
 pub(super) fn finish(mut document: OpenApi) -> Arc<str> {
     let mut components = document.components.take().unwrap_or_default();
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-    components.add_security_scheme("token", bearer);
+    components.add_security_scheme(SCHEME, bearer);
+    let problem = ("Problem".to_owned(), Problem::schema());
+    components.schemas.extend([problem]);
     document.components = Some(components);
-    let none = SecurityRequirement::default(); // a loopback server may need no token
-    let token = SecurityRequirement::new("token", Vec::<String>::new());
-    document.security = Some(vec![none, token]);
     let mut document = serde_json::to_value(&document).unwrap_or_default(); // made of strings and numbers
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    for item in paths.into_iter().flat_map(Map::values_mut) {
+        let operations = item.as_object_mut().into_iter().flat_map(Map::values_mut);
+        operations
+            .filter_map(Value::as_object_mut)
+            .for_each(add_refusals);
+    }
     if let Value::Object(fields) = &mut document {
         fields.insert("x-problems".to_owned(), problems());
     }
     document.to_string().into()
+}
+
+/// The refusals that follow from what an operation is; one that says a refusal itself keeps its words.
+fn add_refusals(operation: &mut Map<String, Value>) {
+    let takes = |name: &str| operation.get(name).is_some();
+    let mut kinds = vec![
+        Kind::Timeout,
+        Kind::Misdirected,
+        Kind::TooManyRequests,
+        Kind::Internal,
+        Kind::Busy,
+    ];
+    if takes("parameters") || takes("requestBody") {
+        kinds.push(Kind::BadRequest);
+    }
+    if takes("requestBody") {
+        kinds.extend([
+            Kind::TooLarge,
+            Kind::UnsupportedMediaType,
+            Kind::Unprocessable,
+        ]);
+    }
+    if takes("security") {
+        kinds.extend([Kind::Unauthorized, Kind::Forbidden]);
+    }
+    let Some(responses) = operation
+        .get_mut("responses")
+        .and_then(Value::as_object_mut)
+    else {
+        return;
+    };
+    for kind in kinds {
+        let (status, _, title) = kind.facts();
+        responses
+            .entry(status.as_str())
+            .or_insert_with(|| json!({ "description": title }));
+    }
+    let refusals = responses
+        .iter_mut()
+        .filter(|(status, _)| status.starts_with(['4', '5']));
+    for answer in refusals.filter_map(|(_, answer)| answer.as_object_mut()) {
+        answer.entry("content").or_insert_with(
+            || json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } }),
+        );
+    }
 }
 
 fn problems() -> Value {

@@ -52,6 +52,14 @@ pub(crate) async fn watch_heads(app: App) {
             _ = stopping.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
+        for change in app.shell.tokens.changes() {
+            // Waits for a commit, on a thread that may.
+            let recorded = app.blocking(move |app| {
+                app.note("whoever can write the token file", &change);
+                Ok(())
+            });
+            let _ = recorded.await; // the log has it in any case
+        }
         let now = Seen::of(&app.store);
         app.seen
             .send_if_modified(|seen| std::mem::replace(seen, now) != now);
@@ -66,7 +74,7 @@ pub(crate) async fn watch_heads(app: App) {
     params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was seen")),
     responses(
         (status = 200, description = "Events without end", body = String, content_type = "text/event-stream"),
-        (status = 503, description = "Too many event streams", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Too many event streams"),
     ))]
 async fn events(State(app): State<App>, headers: HeaderMap) -> Result<impl IntoResponse, Problem> {
     let permit = Arc::clone(&app.shell.event_streams).try_acquire_owned();

@@ -30,7 +30,7 @@ pub(crate) fn routes(body_bytes_max: usize) -> OpenApiRouter<App> {
 
 /// What became of an execution.
 #[derive(Debug, Serialize, ToSchema)]
-struct ExecutedBody {
+pub(crate) struct ExecutedBody {
     /// Its identifier.
     #[schema(example = "tx_001")]
     tx_id: String,
@@ -71,12 +71,8 @@ struct RecordedBody {
     responses(
         (status = 201, description = "Committed", body = ExecutedBody),
         (status = 200, description = "Had been committed before", body = ExecutedBody),
-        (status = 400, description = "Not JSON, or a malformed field", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Another execution has this `tx_id`", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "Not `application/json`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field out of bounds, or an unknown bundle", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Panic mode, or busy", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Another execution has this `tx_id`"),
+        (status = 422, description = "A field out of bounds, or an unknown bundle"),
     ))]
 async fn execute(
     State(app): State<App>,
@@ -92,12 +88,8 @@ async fn execute(
     responses(
         (status = 201, description = "Committed", body = ExecutedBody),
         (status = 200, description = "Had been committed before", body = ExecutedBody),
-        (status = 400, description = "Not JSON, or a malformed field", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Another execution has this `tx_id`", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "Not `application/json`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field out of bounds, or an unknown bundle", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Panic mode, or busy", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Another execution has this `tx_id`"),
+        (status = 422, description = "A field out of bounds, or an unknown bundle"),
     ))]
 async fn execution(
     State(app): State<App>,
@@ -112,8 +104,7 @@ async fn commit(app: &App, headers: &HeaderMap, body: ExecutionBody) -> Result<R
     let done = app
         .blocking(move |app| Ok(app.store.execute(execution)?))
         .await?;
-    let (index, repeated) = (done.index, done.repeated);
-    Ok(located(index, repeated, ExecutedBody::of(done)))
+    Ok(ExecutedBody::answer(done))
 }
 
 /// Records an attack that was blocked. The same attack handed over again is recorded once.
@@ -122,12 +113,7 @@ async fn commit(app: &App, headers: &HeaderMap, body: ExecutionBody) -> Result<R
     responses(
         (status = 201, description = "Recorded", body = RecordedBody),
         (status = 200, description = "Had been recorded before", body = RecordedBody),
-        (status = 400, description = "Not JSON, or a malformed field", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Another attack has this `attack_id`", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "Not `application/json`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field out of bounds", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Panic mode, or busy", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Another attack has this `attack_id`"),
     ))]
 async fn attack(
     State(app): State<App>,
@@ -144,11 +130,6 @@ async fn attack(
 /// Records a number that was measured.
 #[utoipa::path(post, path = "/api/v1/metrics", tag = "recording", request_body = MetricBody, responses(
     (status = 201, description = "Recorded", body = RecordedBody),
-    (status = 400, description = "Not JSON, or a malformed field", body = Problem, content_type = "application/problem+json"),
-    (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
-    (status = 415, description = "Not `application/json`", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "A field out of bounds", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "Panic mode, or busy", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn metric(State(app): State<App>, Json(body): Json<MetricBody>) -> Result<Response, Problem> {
     let metric = body.metric(now_ns())?;
@@ -159,6 +140,11 @@ async fn metric(State(app): State<App>, Json(body): Json<MetricBody>) -> Result<
 }
 
 impl ExecutedBody {
+    /// What became of it, and where its record is.
+    pub(crate) fn answer(done: Executed) -> Response {
+        located(done.index, done.repeated, Self::of(done))
+    }
+
     fn of(done: Executed) -> Self {
         Self {
             tx_id: done.tx_id,

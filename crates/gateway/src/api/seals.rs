@@ -1,5 +1,6 @@
 //! Seals and receipts: what others keep, to check everything else against.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -12,9 +13,10 @@ use utoipa_axum::routes;
 use vigilance::{Cursor, Filter, PageFrom};
 
 use super::App;
+use crate::auth::Principal;
 use crate::clock::{now_ns, rfc3339};
 use crate::extract::{Json, Path, Query};
-use crate::page;
+use crate::page::{self, Page};
 use crate::problem::{Kind, Problem};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -49,15 +51,6 @@ struct SealBody {
     note: String,
     /// The key that signed it, as this server says. Trust one that you had before.
     public_key: String,
-}
-
-/// Seals, the newest first.
-#[derive(Debug, Serialize, ToSchema)]
-struct Seals {
-    /// The seals.
-    items: Vec<SealBody>,
-    /// The `before` of the next page; none on the last one.
-    next: Option<String>,
 }
 
 /// Which page.
@@ -99,8 +92,7 @@ fn note_of(event: &Event) -> Option<&str> {
 /// The chain of seals, the newest first. Each is checked against this server's key; seals that an earlier
 /// key signed are in the log, as events.
 #[utoipa::path(get, path = "/api/v1/seals", tag = "seals", params(SealsQuery), responses(
-    (status = 200, description = "A page of seals; `Link` leads to the next", body = Seals),
-    (status = 400, description = "A malformed cursor or limit", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "A page of seals; `Link` leads to the next", body = Page<SealBody>),
 ))]
 async fn seals(
     State(app): State<App>,
@@ -127,12 +119,9 @@ async fn seals(
                 Record::Event(event) => SealBody::of(app, note_of(event)?),
                 _ => None,
             });
-        let body = Seals {
-            items: items.collect(),
-            next: page.older.map(|cursor| cursor.to_string()),
-        };
-        let next = body.next.clone();
-        Ok(page::linked(Json(body), &uri, "before", next.as_deref()))
+        let items = items.collect();
+        let next = page.older.map(|cursor| cursor.to_string());
+        Ok(Page { items, next }.answer(&uri, "before"))
     })
     .await
 }
@@ -140,7 +129,7 @@ async fn seals(
 /// The newest seal, as the signed note that it is.
 #[utoipa::path(get, path = "/api/v1/seals/newest", tag = "seals", responses(
     (status = 200, description = "A signed note", body = String, content_type = "text/plain"),
-    (status = 404, description = "No seal was made yet", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No seal was made yet"),
 ))]
 async fn newest(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
     let missing = || Problem::new(Kind::NotFound, "no seal was made yet");
@@ -151,11 +140,14 @@ async fn newest(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
 /// Makes the next seal of the chain. It is recorded in the log, as every seal is.
 #[utoipa::path(post, path = "/api/v1/seals", tag = "seals", responses(
     (status = 201, description = "The seal", body = SealBody),
-    (status = 503, description = "Panic mode, or busy", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn make(State(app): State<App>) -> Result<Response, Problem> {
-    app.blocking(|app| {
+async fn make(
+    State(app): State<App>,
+    Extension(principal): Extension<Principal>,
+) -> Result<Response, Problem> {
+    app.blocking(move |app| {
         app.store.seal(now_ns())?;
+        tracing::info!(who = principal.label(), "a seal was asked for"); // it is on record itself
         let missing = || Problem::new(Kind::Internal, "the seal was made, and is not the newest");
         let (_, note) = app.store.last_seal().ok_or_else(missing)?;
         let body = SealBody::of(app, &String::from_utf8_lossy(&note)).ok_or_else(missing)?;
@@ -169,9 +161,9 @@ async fn make(State(app): State<App>) -> Result<Response, Problem> {
 /// `diotec360 verify-receipt` checks it, the dashboard does, and so does docs/formats/verify_receipt.py.
 #[utoipa::path(get, path = "/api/v1/receipts/{tx_id}", tag = "seals", params(("tx_id" = String, Path, description = "The execution's identifier", example = "tx_001")), responses(
     (status = 200, description = "The receipt, as docs/formats/receipt.md has it", body = Vec<u8>, content_type = "application/octet-stream"),
-    (status = 404, description = "No such execution was committed", body = Problem, content_type = "application/problem+json"),
-    (status = 410, description = "The versions that it needs are no longer kept", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "The execution was imported: nothing proves what it did to a state", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such execution was committed"),
+    (status = 410, description = "The versions that it needs are no longer kept"),
+    (status = 422, description = "The execution was imported: nothing proves what it did to a state"),
 ))]
 async fn receipt(
     State(app): State<App>,

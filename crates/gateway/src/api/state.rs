@@ -3,7 +3,7 @@
 mod history;
 mod wire;
 
-pub(crate) use history::routes as history_routes;
+pub(crate) use history::{admin_routes, routes as history_routes};
 
 use std::ops::Bound;
 
@@ -79,7 +79,6 @@ struct Value {
 #[utoipa::path(get, path = "/api/v1/state/value", tag = "state", params(ValueQuery), responses(
     (status = 200, description = "The value, or that there is none; with its proof", body = Value),
     (status = 304, description = "The state is still the one of `If-None-Match`"),
-    (status = 400, description = "No key, or no such version", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn value(
     State(app): State<App>,
@@ -169,8 +168,7 @@ struct Entry {
 #[utoipa::path(get, path = "/api/v1/state/range", tag = "state", params(RangeQuery), responses(
     (status = 200, description = "A page of entries", body = Range),
     (status = 304, description = "The state is still the one of `If-None-Match`"),
-    (status = 400, description = "A malformed prefix, or no such version", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "The keys of this state are hashed: they have no order", body = Problem, content_type = "application/problem+json"),
+    (status = 422, description = "The keys of this state are hashed: they have no order"),
 ))]
 async fn range(
     State(app): State<App>,

@@ -96,7 +96,6 @@ struct LimitQuery {
 /// The newest executions, in the original system's shape.
 #[utoipa::path(get, path = "/api/persistence/logs", tag = "original", params(LimitQuery), responses(
     (status = 200, description = "Executions, the newest first", body = Vec<Object>),
-    (status = 400, description = "A limit out of bounds", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn logs(
     State(app): State<App>,
@@ -110,7 +109,6 @@ async fn logs(
 /// The newest attacks, in the original system's shape.
 #[utoipa::path(get, path = "/api/persistence/attacks", tag = "original", params(LimitQuery), responses(
     (status = 200, description = "Attacks, the newest first", body = Vec<Object>),
-    (status = 400, description = "A limit out of bounds", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn attacks(
     State(app): State<App>,
@@ -241,7 +239,7 @@ impl Range {
 /// Counts over time for charts. Costs the same however much was recorded.
 #[utoipa::path(get, path = "/api/v1/series", tag = "operations", params(SeriesQuery), responses(
     (status = 200, description = "The series", body = Series),
-    (status = 400, description = "No such range", body = Problem, content_type = "application/problem+json"),
+    (status = 400, description = "No such range"),
 ))]
 async fn series(
     State(app): State<App>,

@@ -1,7 +1,7 @@
 //! Everything at a glance, and whether it is as it was proved.
 
 use axum::extract::State;
-use persistence::{Health, Seal};
+use persistence::{Cause, Health, Seal};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -118,14 +118,19 @@ impl Integrity {
                 causes: Vec::new(),
             };
         };
-        let causes = panic.causes.iter().map(|cause| CauseBody {
-            store: cause.store().to_string(),
-            what: cause.to_string(),
-        });
         Self {
             status: "panic",
             cause: Some(panic.to_string()),
-            causes: causes.collect(),
+            causes: panic.causes.iter().map(CauseBody::of).collect(),
+        }
+    }
+}
+
+impl CauseBody {
+    pub(super) fn of(cause: &Cause) -> Self {
+        Self {
+            store: cause.store().to_string(),
+            what: cause.to_string(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 
-use gateway::{Config, Scope, TokenFile};
+use gateway::{Config, Ended, Scope, TokenFile};
 use persistence::Persistence;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -18,7 +18,7 @@ pub(crate) struct Running {
     pub(crate) store: Persistence,
     pub(crate) dir: Option<TempDir>,
     stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<bool>>,
+    thread: Option<JoinHandle<Ended>>,
 }
 
 impl Running {
@@ -78,7 +78,9 @@ impl Running {
     /// Stops, and gives back the folder of the stores, which are closed then.
     pub(crate) fn into_dir(mut self) -> TempDir {
         self.ask_to_stop();
-        self.wait();
+        if self.thread.is_some() {
+            self.wait();
+        }
         self.dir.take().unwrap()
     }
 
@@ -93,6 +95,11 @@ impl Running {
 
     /// Waits for its end: whether all requests were done in time.
     pub(crate) fn wait(&mut self) -> bool {
+        self.ended().drained
+    }
+
+    /// Waits for its end, and says how it came.
+    pub(crate) fn ended(&mut self) -> Ended {
         self.thread.take().unwrap().join().unwrap()
     }
 }

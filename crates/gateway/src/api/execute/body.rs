@@ -8,6 +8,7 @@ use persistence::{
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+use vigilance::{ErasableField, ErasableText, Salt};
 
 use crate::problem::{Kind, Problem};
 
@@ -135,6 +136,13 @@ pub(super) struct AttackBody {
     /// More about it.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Value>,
+    /// Whom it is about: its texts can be erased by that name.
+    #[schema(min_length = 1, max_length = 256)]
+    subject: Option<String>,
+    /// Whether `code_snippet` and `metadata` can be erased later: then they are not in the journal, nor in
+    /// backups. A subject always can be.
+    #[serde(default)]
+    erasable: bool,
     /// The execution that it came with.
     #[schema(min_length = 1, max_length = 256)]
     tx_id: Option<String>,
@@ -242,9 +250,24 @@ impl AttackBody {
             event_ns,
         );
         attack.observed_ns = now_ns;
-        attack.code_snippet = self.code_snippet.map(Text::plain);
+        let salt = || Salt::random().map_err(|error| Problem::internal(&error));
+        let text = |field, text: String| match self.erasable {
+            true => Ok::<_, Problem>(Text::erasable(field, &text, salt()?)),
+            false => Ok(Text::plain(text)),
+        };
+        let code = self
+            .code_snippet
+            .map(|code| text(ErasableField::CodeSnippet, code));
+        attack.code_snippet = code.transpose()?;
+        let metadata = self
+            .metadata
+            .map(|value| text(ErasableField::Metadata, text_of(value)));
+        attack.metadata = metadata.transpose()?;
+        if let Some(subject) = &self.subject {
+            let text = ErasableText::new(ErasableField::Subject, subject, salt()?);
+            attack.subject = Some(text);
+        }
         attack.detection_method = self.detection_method;
-        attack.metadata = self.metadata.map(|value| Text::plain(text_of(value)));
         attack.tx_id = self.tx_id;
         Ok(attack)
     }

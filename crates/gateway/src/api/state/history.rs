@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
@@ -13,10 +14,12 @@ use utoipa_axum::routes;
 
 use super::wire::Key;
 use crate::api::App;
-use crate::clock::rfc3339;
+use crate::api::execute::ExecutedBody;
+use crate::auth::Principal;
+use crate::clock::{now_ns, rfc3339};
 use crate::encoding::text_of;
 use crate::extract::{Json, Path, Query};
-use crate::page;
+use crate::page::{self, Page};
 use crate::problem::{Kind, Problem};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -25,6 +28,10 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(version))
         .routes(routes!(key_history))
         .routes(routes!(diff))
+}
+
+pub(crate) fn admin_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(roll_back))
 }
 
 /// Versions gone over for one answer, at most.
@@ -39,15 +46,6 @@ struct VersionsQuery {
     /// How many at most; 1 to 1,000, 50 otherwise.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u64>,
-}
-
-/// Versions, the newest first.
-#[derive(Debug, Serialize, ToSchema)]
-struct Versions {
-    /// The versions.
-    items: Vec<VersionInfo>,
-    /// The `before` of the next page; none on the last one.
-    next: Option<String>,
 }
 
 /// What the journal says of a version.
@@ -86,8 +84,7 @@ fn time_of(ns: u64) -> Option<String> {
 
 /// The roots of the state, the newest first.
 #[utoipa::path(get, path = "/api/v1/state/versions", tag = "state", params(VersionsQuery), responses(
-    (status = 200, description = "A page of versions; `Link` leads to the next", body = Versions),
-    (status = 400, description = "A limit out of bounds", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "A page of versions; `Link` leads to the next", body = Page<VersionInfo>),
 ))]
 async fn versions(
     State(app): State<App>,
@@ -98,21 +95,15 @@ async fn versions(
     app.blocking(move |app| {
         let db = app.store.state();
         let (oldest, newest) = (db.oldest()?, db.version().number);
-        let end = query
-            .before
-            .map_or(newest + 1, |before| before.min(newest + 1));
-        let first = end.saturating_sub(limit as u64).max(oldest);
+        let (page, next) = page::below(query.before, limit, oldest..newest + 1);
         let mut items = Vec::new();
-        if first < end {
-            for info in db.infos(first..=end - 1)? {
+        if !page.is_empty() {
+            for info in db.infos(page.start..=page.end - 1)? {
                 items.push(VersionInfo::of(&info?));
             }
         }
         items.reverse();
-        let next = (first > oldest && !items.is_empty()).then(|| first.to_string());
-        let body = Versions { items, next };
-        let next = body.next.clone();
-        Ok(page::linked(Json(body), &uri, "before", next.as_deref()))
+        Ok(Page { items, next }.answer(&uri, "before"))
     })
     .await
 }
@@ -120,9 +111,8 @@ async fn versions(
 /// What the journal says of one version. `at` may be a number, or a time in RFC 3339: the last version of that time.
 #[utoipa::path(get, path = "/api/v1/state/versions/{at}", tag = "state", params(("at" = String, Path, description = "A number, or a time in RFC 3339", example = "1")), responses(
     (status = 200, description = "The version", body = VersionInfo),
-    (status = 400, description = "Neither a number nor a time", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such version", body = Problem, content_type = "application/problem+json"),
-    (status = 410, description = "The version is no longer kept", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such version"),
+    (status = 410, description = "The version is no longer kept"),
 ))]
 async fn version(
     State(app): State<App>,
@@ -154,15 +144,6 @@ struct HistoryQuery {
     limit: Option<u64>,
 }
 
-/// What happened to a key, the newest change first.
-#[derive(Debug, Serialize, ToSchema)]
-struct KeyHistory {
-    /// The changes; perhaps none, while there are older ones behind `next`.
-    items: Vec<Change>,
-    /// The `before` of the next page; none where the history begins.
-    next: Option<String>,
-}
-
 /// One change of a key.
 #[derive(Debug, Serialize, ToSchema)]
 struct Change {
@@ -178,8 +159,7 @@ struct Change {
 
 /// What happened to a key, the newest change first. A page goes over 10,000 versions at most.
 #[utoipa::path(get, path = "/api/v1/state/history", tag = "state", params(HistoryQuery), responses(
-    (status = 200, description = "A page of changes; `Link` leads to the next", body = KeyHistory),
-    (status = 400, description = "No key, or a limit out of bounds", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "A page of changes; `Link` leads to the next", body = Page<Change>),
 ))]
 async fn key_history(
     State(app): State<App>,
@@ -189,9 +169,8 @@ async fn key_history(
     let key = Key::read(query.key, query.key_hex)?;
     let limit = page::limit(query.limit, 50, 1_000)?;
     app.blocking(move |app| {
-        let body = changes(app.store.state(), &key.0, query.before, limit)?;
-        let next = body.next.clone();
-        Ok(page::linked(Json(body), &uri, "before", next.as_deref()))
+        let page = changes(app.store.state(), &key.0, query.before, limit)?;
+        Ok(page.answer(&uri, "before"))
     })
     .await
 }
@@ -201,10 +180,11 @@ fn changes(
     key: &[u8],
     before: Option<u64>,
     limit: usize,
-) -> Result<KeyHistory, Problem> {
+) -> Result<Page<Change>, Problem> {
     let (oldest, newest) = (db.oldest()?, db.version().number);
-    let end = before.map_or(newest + 1, |before| before.min(newest + 1));
-    let mut first = end.saturating_sub(VERSIONS_MAX).max(oldest);
+    let versions = usize::try_from(VERSIONS_MAX).unwrap_or(usize::MAX);
+    let (page, _) = page::below(before, versions, oldest..newest + 1);
+    let (mut first, end) = (page.start, page.end);
     let mut last_ones = VecDeque::new();
     if first < end {
         for change in db.key_history(key, first..=end - 1)? {
@@ -223,7 +203,7 @@ fn changes(
     if last_ones.len() == limit {
         first = last_ones.back().map_or(first, |change| change.version);
     }
-    Ok(KeyHistory {
+    Ok(Page {
         next: (first > oldest && first < end).then(|| first.to_string()),
         items: last_ones.into(),
     })
@@ -267,10 +247,9 @@ struct Difference {
 /// How two versions differ: all keys that have another value in one than in the other.
 #[utoipa::path(get, path = "/api/v1/state/diff", tag = "state", params(DiffQuery), responses(
     (status = 200, description = "The differences", body = Diff),
-    (status = 400, description = "No first version", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such version", body = Problem, content_type = "application/problem+json"),
-    (status = 410, description = "A version is no longer kept", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "More than 10,000 versions lie between", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such version"),
+    (status = 410, description = "A version is no longer kept"),
+    (status = 422, description = "More than 10,000 versions lie between"),
 ))]
 async fn diff(
     State(app): State<App>,
@@ -294,6 +273,48 @@ async fn diff(
             to,
             differences: differences.collect(),
         }))
+    })
+    .await
+}
+
+/// Which version to bring back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"version": 1, "tx_id": "rollback_001"}))]
+struct RollBackRequest {
+    /// The version.
+    version: u64,
+    /// The identifier of the execution that does it, which no other has.
+    #[schema(min_length = 1, max_length = 256)]
+    tx_id: String,
+}
+
+/// Brings the state back to what it was at a version, by an execution on the record: nothing is taken out
+/// of the history.
+#[utoipa::path(post, path = "/api/v1/state/rollbacks", tag = "state", request_body = RollBackRequest, responses(
+    (status = 201, description = "Committed", body = ExecutedBody),
+    (status = 404, description = "No such version"),
+    (status = 409, description = "An execution has this `tx_id`"),
+    (status = 410, description = "The version is no longer kept"),
+    (status = 422, description = "More than 10,000 versions lie between, or no name of an execution"),
+))]
+async fn roll_back(
+    State(app): State<App>,
+    Extension(principal): Extension<Principal>,
+    Json(request): Json<RollBackRequest>,
+) -> Result<Response, Problem> {
+    app.blocking(move |app| {
+        let newest = app.store.state().version().number;
+        if newest.saturating_sub(request.version) > VERSIONS_MAX {
+            let far = "more than 10,000 versions lie between: go back in steps";
+            return Err(Problem::new(Kind::Unprocessable, far));
+        }
+        let done = app
+            .store
+            .roll_back(request.version, &request.tx_id, now_ns())?;
+        let what = format!("state brought back to version {}", request.version);
+        app.note(&principal.label(), &what);
+        Ok(ExecutedBody::answer(done))
     })
     .await
 }
