@@ -89,6 +89,12 @@ pub(crate) enum Command {
     History(command::history::History),
     /// Show what differs between two versions.
     Diff(command::diff::Diff),
+    /// Give versions names, which keep them.
+    #[command(subcommand)]
+    Snapshot(command::snapshot::Snapshot),
+    /// Look at everything as it was, or bring the state back to it.
+    #[command(subcommand)]
+    TimeTravel(command::time_travel::TimeTravel),
 
     /// Record an execution, with what it writes.
     Exec(command::exec::Exec),
@@ -106,6 +112,8 @@ pub(crate) enum Command {
     Report(command::report::ReportArgs),
     /// Check a report offline with a public key.
     VerifyReport(command::verify_report::VerifyReport),
+    /// Erase texts of the audit trail for good.
+    Erase(command::erase::Erase),
     /// Show the numbers of the dashboard.
     Stats(command::stats::Stats),
 
@@ -121,6 +129,17 @@ pub(crate) enum Command {
     VerifySeal(command::verify_seal::VerifySeal),
     /// Diagnose a data directory.
     Doctor(command::doctor::Doctor),
+    /// Show the ways out of panic mode, or take one.
+    Recover(command::recover::Recover),
+    /// Read what the vault stores a little at a time, and set aside what is bad.
+    Scrub(command::scrub::Scrub),
+
+    /// Back everything up into a folder, or add what came since.
+    Backup(command::backup::Backup),
+    /// Make the stores again from a backup, to the exact root.
+    Restore(command::backup::Restore),
+    /// Import what the original system kept.
+    ImportLegacy(command::import_legacy::ImportLegacy),
 
     /// Print the public key that seals and receipts are verified with.
     Key(command::key::Key),
@@ -131,4 +150,16 @@ pub(crate) enum Command {
     Completions(command::completions::Completions),
     /// Print the manual page, as roff; or write one per command to a folder.
     Man(command::man::Man),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn every_command_line_can_be_parsed() {
+        Cli::command().debug_assert();
+    }
 }

@@ -2,24 +2,32 @@
 
 pub(crate) mod attack;
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod doctor;
+pub(crate) mod erase;
 pub(crate) mod exec;
 pub(crate) mod get;
 pub(crate) mod history;
+pub(crate) mod import_legacy;
 pub(crate) mod key;
 pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod man;
 pub(crate) mod prove;
+pub(crate) mod pull;
 pub(crate) mod put;
 pub(crate) mod receipt;
+pub(crate) mod recover;
 pub(crate) mod report;
+pub(crate) mod scrub;
 pub(crate) mod seal;
 pub(crate) mod serve;
+pub(crate) mod snapshot;
 pub(crate) mod stats;
+pub(crate) mod time_travel;
 pub(crate) mod token;
 pub(crate) mod vault;
 pub(crate) mod verify_all;
@@ -68,6 +76,14 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Code> {
         Command::Seal(it) => it.run(context),
         Command::VerifySeal(it) => it.run(context),
         Command::Doctor(it) => it.run(context),
+        Command::Backup(it) => it.run(context),
+        Command::Restore(it) => it.run(context),
+        Command::Snapshot(it) => it.run(context),
+        Command::TimeTravel(it) => it.run(context),
+        Command::ImportLegacy(it) => it.run(context),
+        Command::Recover(it) => it.run(context),
+        Command::Erase(it) => it.run(context),
+        Command::Scrub(it) => it.run(context),
         Command::Key(it) => it.run(context),
         Command::Token(it) => it.run(context),
         Command::Completions(it) => it.run(context),

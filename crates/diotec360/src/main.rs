@@ -9,6 +9,7 @@ mod exit;
 mod ledger;
 mod output;
 mod proof_file;
+mod remote;
 mod store;
 
 use std::process::ExitCode;

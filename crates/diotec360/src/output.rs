@@ -1,6 +1,7 @@
 //! What the program says: to people, or as JSON to programs.
 
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
@@ -72,10 +73,21 @@ impl Output {
         if self.json || self.quiet {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
-        let style = ProgressStyle::with_template("{prefix} {wide_bar} {percent}% {eta} left");
+        let style = ProgressStyle::with_template("{prefix} {msg} {wide_bar} {percent}% {eta} left");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_prefix(what);
         bar
+    }
+
+    /// A sign of life for work of unknown length; silent where nobody looks.
+    pub(crate) fn waiting(&self, what: &'static str) -> ProgressBar {
+        let wait = ProgressBar::new_spinner();
+        if self.json || self.quiet {
+            wait.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        wait.set_message(what);
+        wait.enable_steady_tick(Duration::from_millis(100));
+        wait
     }
 
     /// Says what went wrong, why, and what to do next.

@@ -35,28 +35,26 @@ pub(crate) fn open_existing(globals: &Globals) -> anyhow::Result<Persistence> {
 
 /// Opens the stores as configured, and says what to do if that fails.
 pub(crate) fn open_with(config: Config) -> anyhow::Result<(Persistence, OpenReport)> {
-    let folder = config.data_dir().to_owned();
-    Persistence::open(config).map_err(|error| {
-        let failure = if let OpenError::Damaged(panic) = &error {
-            Failure::new(
-                Code::Damaged,
-                format!("what is stored is not what was proved: {panic}"),
-            )
-            .hint(
-                "`diotec360 doctor` says what is damaged, what is still provable, and the ways out",
-            )
-        } else if error.is_locked() {
-            Failure::new(
-                Code::InUse,
-                format!("{} is in use by another process", folder.display()),
-            )
+    Persistence::open(config.clone()).map_err(|error| open_failure(&config, error))
+}
+
+/// Why the stores were not opened, and what to do next.
+pub(crate) fn open_failure(config: &Config, error: OpenError) -> anyhow::Error {
+    let folder = config.data_dir().display();
+    if error.is_locked() {
+        let message = format!("{folder} is in use by another process");
+        return Failure::new(Code::InUse, message)
             .hint("stop the server that runs on it, or ask that server over HTTP instead")
-        } else {
-            return anyhow::Error::from(error)
-                .context(format!("{} could not be opened", folder.display()));
-        };
-        failure.into()
-    })
+            .into();
+    }
+    let message = match &error {
+        OpenError::Damaged(panic) => format!("what is stored is not what was proved: {panic}"),
+        error if !error.ways_out().is_empty() => format!("{folder} could not be opened: {error}"),
+        _ => return anyhow::Error::from(error).context(format!("{folder} could not be opened")),
+    };
+    Failure::new(Code::Damaged, message)
+        .hint("copy the directory; then `diotec360 doctor` says what is damaged, `diotec360 recover` the ways out")
+        .into()
 }
 
 /// Reads a file that a command was given.

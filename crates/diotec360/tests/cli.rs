@@ -4,31 +4,14 @@
     reason = "an unwrap that panics is how these tests fail"
 )]
 
-use std::io::{BufRead, BufReader, Read, Write};
+#[path = "common/program.rs"]
+mod program;
+
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Stdio;
 
-/// Runs the program on the data directory `data` below `folder`.
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    command(folder).args(arguments).output().unwrap()
-}
-
-fn command(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_diotec360"));
-    command.current_dir(folder).args(["--data", "data"]);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("DIOTEC360_") {
-            command.env_remove(name);
-        }
-    }
-    command
-}
-
-fn said(output: &Output) -> String {
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
+use program::{Server, command, run, said};
 
 #[test]
 fn the_demo_proves_every_act() {
@@ -174,47 +157,13 @@ fn who_stops_reading_breaks_nothing() {
     assert!(ended.stderr.is_empty(), "{ended:?}");
 }
 
-/// A server that is stopped with the test.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn the_server_answers_keeps_others_out_and_stops_when_told() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let mut child = command(at)
-        .args([
-            "serve",
-            "--example",
-            "--listen",
-            "127.0.0.1:0",
-            "--json",
-            "--log",
-            "error",
-        ])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
-    let mut server = Server(child);
-    let started: serde_json::Value = serde_json::from_str(&line).unwrap();
-    let address = started["url"]
-        .as_str()
-        .unwrap()
-        .trim_start_matches("http://")
-        .to_owned();
-
-    let mut stream = TcpStream::connect(&address).unwrap();
+    let server = Server::start(at, &["--example"]);
+    let address = &server.address;
+    let mut stream = TcpStream::connect(address).unwrap();
     write!(
         stream,
         "GET /api/persistence/stats HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
@@ -227,16 +176,7 @@ fn the_server_answers_keeps_others_out_and_stops_when_told() {
 
     let second = run(at, &["get", "account:alice"]);
     assert_eq!(second.status.code(), Some(6), "{second:?}");
-
-    let id = server.0.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-TERM", &id])
-            .status()
-            .unwrap()
-            .success()
-    );
-    assert!(server.0.wait().unwrap().success());
+    assert!(server.stop());
     assert!(said(&run(at, &["get", "account:alice"])).contains("balance"));
     assert!(said(&run(at, &["verify-all"])).ends_with("sound\n"));
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 use persistence::{Attack, Severity, Text};
 use serde_json::json;
+use vigilance::{ErasableField, ErasableText, Salt};
 
 use super::Context;
 use super::exec::new_tx_id;
@@ -30,6 +31,9 @@ pub(crate) struct AttackArgs {
     /// The code that was sent. It can be erased later, which leaves every proof as it is.
     #[arg(long, value_name = "TEXT")]
     snippet: Option<String>,
+    /// Whom it is about: `diotec360 erase --subject` erases by that name. Can be erased itself.
+    #[arg(long, value_name = "NAME")]
+    subject: Option<String>,
 }
 
 impl AttackArgs {
@@ -47,7 +51,14 @@ impl AttackArgs {
             severity,
             now_ns(),
         );
-        attack.code_snippet = self.snippet.as_deref().map(Text::plain);
+        if let Some(snippet) = &self.snippet {
+            let text = Text::erasable(ErasableField::CodeSnippet, snippet, Salt::random()?);
+            attack.code_snippet = Some(text);
+        }
+        if let Some(subject) = &self.subject {
+            let text = ErasableText::new(ErasableField::Subject, subject, Salt::random()?);
+            attack.subject = Some(text);
+        }
         let store = store::open(context.globals)?;
         let recorded = store.save_attack(attack)?;
         let json = json!({

@@ -77,7 +77,7 @@ impl Doctor {
             text + &match sound {
                 true => output.paint(Paint::Good, "sound"),
                 false => format!(
-                    "{}: writes are refused; sound reads go on",
+                    "{}: writes are refused; sound reads go on; `diotec360 recover` shows the ways out",
                     output.paint(Paint::Bad, "panic")
                 ),
             }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
+use gateway::{Ended, Recovery};
+use persistence::Persistence;
 use serde_json::json;
 use tokio::signal;
 
@@ -27,6 +29,9 @@ pub(crate) struct Serve {
     /// A file that says how to listen, whom to let in and what to refuse: docs/configuration.md.
     #[arg(long, value_name = "FILE", env = "DIOTEC360_SERVER_CONFIG")]
     server_config: Option<PathBuf>,
+    /// The folder that backups asked for over HTTP are written into; without it, none are made.
+    #[arg(long, value_name = "DIR", env = "DIOTEC360_BACKUPS")]
+    backups: Option<PathBuf>,
     /// Load the example ledger first, unless it is there.
     #[arg(long)]
     example: bool,
@@ -53,9 +58,12 @@ impl Serve {
         if let Some(address) = self.listen {
             config.listen.address = address;
         }
-        let stores = store::config(context.globals)?;
+        if self.backups.is_some() {
+            config.backups.folder.clone_from(&self.backups);
+        }
         // Damage is shown, not hidden behind a server that does not start.
-        let (store, report) = store::open_with(stores.accept_damage(true))?;
+        let stores = store::config(context.globals)?.accept_damage(true);
+        let (store, report) = store::open_with(stores.clone())?;
         for cause in &report.causes {
             context.output.note(&format!(
                 "{}: {}: {cause}",
@@ -70,22 +78,62 @@ impl Serve {
                 loaded.recorded
             ));
         }
+        self.serve(context, config, &stores, store)
+    }
+
+    /// Serves until it is told to stop. A way out of panic mode is taken in between, while the stores are
+    /// closed.
+    fn serve(
+        &self,
+        context: &Context<'_>,
+        mut config: gateway::Config,
+        stores: &persistence::Config,
+        mut store: Persistence,
+    ) -> anyhow::Result<Code> {
+        loop {
+            let ended = self.serve_once(context, &mut config, store)?;
+            if !ended.drained {
+                context.output.note("some requests did not finish in time");
+            }
+            let Some(Recovery { way, reason, .. }) = ended.recovery else {
+                return Ok(Code::Done);
+            };
+            let sound = stores.clone().accept_damage(false).time_ns(now_ns());
+            store = match Persistence::recover(sound, &way, &reason) {
+                Ok((store, _)) => {
+                    tracing::warn!(way = way.name(), reason, "a way out was taken");
+                    store
+                }
+                Err(error) => {
+                    let error = anyhow::Error::new(error);
+                    tracing::error!(way = way.name(), "the way out led nowhere: {error:#}");
+                    store::open_with(stores.clone())?.0
+                }
+            };
+        }
+    }
+
+    /// Serves until it is to stop, or the stores are to be closed: all handles to them are gone then.
+    fn serve_once(
+        &self,
+        context: &Context<'_>,
+        config: &mut gateway::Config,
+        store: Persistence,
+    ) -> anyhow::Result<Ended> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
-        let drained = runtime.block_on(async {
-            let server = gateway::bind(config, &token_file(context.globals), store).await?;
+        runtime.block_on(async {
+            let tokens = token_file(context.globals);
+            let server = gateway::bind(config.clone(), &tokens, store).await?;
+            config.listen.address = server.address(); // the same one, if it serves again
             let url = server.url();
             let json = json!({"url": url, "data": context.globals.data});
             context.output.show(&json, |output| {
                 format!("{}  (Ctrl-C stops)", output.paint(Paint::Strong, &url))
             })?;
             anyhow::Ok(server.serve(stop()).await)
-        })?;
-        if !drained {
-            context.output.note("some requests did not finish in time");
-        }
-        Ok(Code::Done)
+        })
     }
 
     fn start_logging(&self, context: &Context<'_>) -> anyhow::Result<()> {

@@ -7,10 +7,12 @@ use gateway::{Scope, TokenFile};
 use serde_json::json;
 
 use super::Context;
+use super::snapshot::record;
 use crate::cli::Globals;
 use crate::clock::now_ns;
-use crate::exit::Code;
+use crate::exit::{Code, Failure};
 use crate::output::Paint;
+use crate::store;
 
 /// Make, list and revoke the tokens of the HTTP API.
 #[derive(Debug, Subcommand)]
@@ -46,6 +48,8 @@ impl Token {
                 let now = now_ns();
                 let ends = days.map(|days| now + u64::from(days) * 86_400_000_000_000);
                 let secret = TokenFile::create(&path, name, &[*scope], now, ends)?;
+                let id = secret.id();
+                on_record(context, &format!("token {id} ({name}) made, scope {scope}"));
                 let json =
                     json!({"id": secret.id(), "scope": scope.name(), "token": secret.reveal()});
                 context
@@ -66,12 +70,29 @@ impl Token {
             }
             Self::Revoke { id } => {
                 let token = TokenFile::revoke(&path, id)?;
+                on_record(context, &format!("token {id} ({}) revoked", token.name));
                 context.output.show(&json!({"revoked": id}), |_| {
                     format!("{id} ({}) is revoked", token.name)
                 })?;
             }
         }
         Ok(Code::Done)
+    }
+}
+
+/// Puts it on record that a token was made or revoked. A server that is running does that itself.
+fn on_record(context: &Context<'_>, what: &str) {
+    let recorded = store::open(context.globals).and_then(|store| record(&store, what));
+    let in_use = |error: &anyhow::Error| {
+        let failure = error.downcast_ref::<Failure>();
+        failure.is_some_and(|failure| failure.code == Code::InUse)
+    };
+    if let Err(error) = recorded
+        && !in_use(&error)
+    {
+        context
+            .output
+            .note(&format!("this is not in the audit log: {error:#}"));
     }
 }
 

@@ -1,6 +1,6 @@
 //! `vault`: code, proofs and certificates by their addresses.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 use persistence::{Address, Bundle, BundleAddress, Persistence};
 use serde_json::json;
-use truth_vault::{PutOptions, Trust, VerificationStatus, verify_membership};
+use truth_vault::{GetError, PutOptions, Trust, VerificationStatus, verify_membership};
 
 use super::Context;
 use super::exec::not_found;
@@ -64,6 +64,8 @@ pub(crate) enum Vault {
         #[arg(long, short, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Take from another vault every blob that this one does not have, each checked against its address.
+    Pull(super::pull::Pull),
     /// Show how many blobs there are, and the root over all of them.
     Head,
     /// Prove that blobs are in the vault, or that they are not.
@@ -89,7 +91,7 @@ impl Vault {
     pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Code> {
         let writes = matches!(
             self,
-            Self::Put { .. } | Self::Bundle { .. } | Self::Import { .. }
+            Self::Put { .. } | Self::Bundle { .. } | Self::Import { .. } | Self::Pull(_)
         );
         let store = match writes {
             true => store::open(context.globals)?,
@@ -137,6 +139,7 @@ impl Vault {
                     .show(&json!({"file": out}), |_| out.display().to_string())?;
                 Ok(Code::Done)
             }
+            Self::Pull(pull) => pull.run(context, &store),
             Self::Head => {
                 let head = store.vault().head()?;
                 let json = json!({"blobs": head.blobs, "root": head.root.to_string()});
@@ -178,12 +181,21 @@ fn get(
     let go_on = &mut |_| ControlFlow::Continue(());
     let Some(path) = out else {
         let mut stdout = std::io::stdout().lock();
-        store
-            .vault()
-            .get_to(address, &mut stdout, go_on)?
-            .ok_or_else(missing)?;
-        stdout.flush()?;
-        return Ok(Code::Done);
+        let written = store.vault().get_to(address, &mut stdout, go_on);
+        let flushed = stdout.flush();
+        return match (written, flushed) {
+            // Whoever reads has enough: that is no failure of ours.
+            (Err(GetError::Sink(error)), _) | (Ok(Some(_)), Err(error))
+                if error.kind() == io::ErrorKind::BrokenPipe =>
+            {
+                Ok(Code::Done)
+            }
+            (written, flushed) => {
+                written?.ok_or_else(missing)?;
+                flushed?;
+                Ok(Code::Done)
+            }
+        };
     };
     if !store.vault().has(address)? {
         return Err(missing());
