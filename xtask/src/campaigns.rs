@@ -26,6 +26,7 @@ const CAMPAIGNS: &[Campaign] = &[
     Campaign { package: "vigilance", test: "crash", environment: &[("VIGILANCE_KILLS", 300)] },
     Campaign { package: "vigilance", test: "tamper", environment: &[("VIGILANCE_ATTACKS", 1_008)] },
     Campaign { package: "vigilance", test: "full_disk", environment: &[] },
+    Campaign { package: "diotec360", test: "crash", environment: &[("DIOTEC360_KILLS", 20)] },
     Campaign { package: "persistence", test: "crash", environment: &[("PERSISTENCE_KILLS", 200)] },
     Campaign { package: "persistence", test: "tamper", environment: &[("PERSISTENCE_TAMPERINGS", 60)] },
 ];

@@ -1,4 +1,5 @@
-//! `cargo xtask judges`: truth-vault and vigilance against other implementations of their formats.
+//! `cargo xtask judges`: truth-vault and vigilance against other implementations of their formats, and the
+//! HTTP API against the document about it.
 //!
 //! They are programs in JavaScript and Python, at pinned versions, in the cache folder.
 
@@ -14,12 +15,13 @@ use crate::{cache, process, repo::Repo};
 const NPM_PACKAGES: [&str; 3] = ["@ipld/car@5.4.7", "cardex@3.0.2", "ipfs-car@3.1.0"];
 
 /// A reader and writer of signed envelopes, with what it signs with; the schema of OCSF, with what
-/// validates by it.
-const PYTHON_PACKAGES: [&str; 4] = [
+/// validates by it; what asks an API whatever its document allows and forbids.
+const PYTHON_PACKAGES: [&str; 5] = [
     "securesystemslib==1.6.0",
     "cryptography==50.0.2",
     "ocsf-json-schema==1.2.0",
     "jsonschema==4.26.0",
+    "schemathesis==4.32.5",
 ];
 
 /// The folder of the judges, with all of them installed.
@@ -82,5 +84,8 @@ pub(crate) fn run(repo: &Repo, folder: &Path) -> Result<()> {
     process::run(cargo.env("TRUTH_VAULT_JUDGES", folder))?;
     let mut cargo = repo.cargo();
     cargo.args(["test", "--package=vigilance", "--test=export"]);
-    process::run(cargo.env("VIGILANCE_JUDGES", folder))
+    process::run(cargo.env("VIGILANCE_JUDGES", folder))?;
+    let mut cargo = repo.cargo();
+    cargo.args(["test", "--package=gateway", "--test=judges"]);
+    process::run(cargo.env("GATEWAY_JUDGES", folder))
 }

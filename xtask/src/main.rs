@@ -7,6 +7,7 @@ mod ci;
 mod debian;
 mod docs;
 mod fuzz;
+mod http_bench;
 mod judges;
 mod layering;
 mod links;
@@ -35,6 +36,7 @@ What everybody needs:
                          Needs Rust alone.
     ci                   everything CI does, `test` included; `.ci/run` is this
     bench [AREA]         ours and its peers on the same work, one row a figure
+                         `http` needs Debian's wrk, and is only run when it is named
           --json         one JSON object a line instead of a table
           --quick        smaller sizes, done within two minutes; goals are shown, not judged
           --full         larger sizes, where an area has goals for them: many minutes
@@ -45,7 +47,7 @@ One check of `ci` each:
     layering             dependencies between our crates point strictly down
     no-std               the crates that promise no_std keep it, feature by feature
     rocksdb              reality-db's other engine, with the system's library
-    judges               truth-vault's formats against programs in JavaScript and Python
+    judges               our formats and the HTTP API against programs in JavaScript and Python
     docs                 rustdoc without a warning, every link in a *.md leads somewhere
     campaigns [PACKAGE]  processes killed, bytes changed, disks filled, hundreds of times
           --times N      N times as often as CI does it
@@ -106,6 +108,7 @@ fn run() -> Result<()> {
         "help" => print!("{HELP}"),
         "test" => test::run(&repo)?,
         "ci" => ci::run(repo)?,
+        "bench" if options.names == ["http"] => http_bench::run(&repo, &options.flags)?,
         "bench" => bench::run(&repo, &options.names, &options.flags)?,
         "layering" => layering::run(&repo)?,
         "no-std" => no_std::run(&repo)?,
