@@ -9,6 +9,7 @@
 mod audit;
 mod measure;
 mod merkle;
+mod persistence;
 mod random;
 mod report;
 mod row;
@@ -47,6 +48,10 @@ const AREAS: &[Area] = &[
         name: "vault",
         rows: vault::rows,
     },
+    Area {
+        name: "persistence",
+        rows: persistence::rows,
+    },
 ];
 
 /// Parts of areas, for whoever has no minutes to wait.
@@ -58,6 +63,14 @@ const PARTS: &[Area] = &[
     Area {
         name: "state::life",
         rows: state::life,
+    },
+    Area {
+        name: "persistence::served",
+        rows: persistence::served,
+    },
+    Area {
+        name: "persistence::life",
+        rows: persistence::life,
     },
     Area {
         name: "vault::many",
@@ -81,8 +94,10 @@ const PARTS: &[Area] = &[
 /// An argument that says nothing.
 pub fn run(peers: &'static [Peer], vault_peers: &'static [VaultPeer]) -> Result<()> {
     let mut words = std::env::args().skip(1);
-    if words.next().as_deref() == Some(state::RESIDENT) {
-        return state::run_resident(words, peers);
+    match words.next().as_deref() {
+        Some(state::RESIDENT) => return state::run_resident(words, peers),
+        Some(persistence::KILLED) => return persistence::run_killed(words),
+        _ => {}
     }
     let mut area = None;
     let mut report = Report::beside(peers, vault_peers);

@@ -56,7 +56,9 @@ fn main() -> Outcome {
     let (folder, seconds) = (Path::new(folder), seconds.parse()?);
     let supply = Conservation::new("supply", b"account:", Reading::Decimal { scale: 0 });
     let config = || {
-        let config = Config::new(folder.join("data")).seal_every(20_000);
+        let config = Config::new(folder.join("data"))
+            .seal_every(20_000)
+            .cache_bytes(64 << 20);
         config.invariant(supply.clone().except(&["open"]))
     };
     let (persistence, _) = Persistence::open(config())?;

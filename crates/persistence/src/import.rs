@@ -9,7 +9,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use truth_vault::{LegacyImport, LegacyVault};
 use vigilance::legacy::{self, Leftover};
-use vigilance::{EncodedRecord, ExecutionStatus, Record, Text};
+use vigilance::{EncodedRecord, ExecutionStatus, Text};
 
 use crate::audit::AuditError;
 use crate::queue::Id;
@@ -197,11 +197,7 @@ impl Persistence {
                 }
             };
             let place = format!("{} {}", next.table, next.row);
-            let id = match &next.record {
-                Record::Execution(it) => Some(Id::Execution(it.tx_id.clone())),
-                Record::Attack(it) => Some(Id::Attack(it.attack_id.clone())),
-                _ => None,
-            };
+            let id = Id::of(&next.record);
             if id.is_none() {
                 let leaf = next
                     .record

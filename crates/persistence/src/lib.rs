@@ -12,6 +12,7 @@ mod error;
 mod execution;
 mod follower;
 mod health;
+mod ids;
 mod import;
 mod incident;
 mod invariant;

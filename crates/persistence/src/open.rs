@@ -1,6 +1,7 @@
 //! Opening the three stores together, and holding them against one another.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, Mutex, RwLock};
 use std::thread;
@@ -12,6 +13,7 @@ use reality_db::{Options, RealityDb};
 
 use crate::audit::{Audit, AuditError};
 use crate::follower;
+use crate::ids::Ids;
 use crate::incident::Incident;
 use crate::recent::{Recent, Transitions};
 use crate::reconcile::{Reconciled, reconcile};
@@ -190,6 +192,8 @@ impl Persistence {
             trail: Mutex::new(Trail::new(head)),
             trail_changed: Condvar::new(),
             transitions: Mutex::new(Transitions::default()),
+            ids: Ids::default(),
+            closing: AtomicBool::new(false),
             health: RwLock::new(health),
         });
         if shared.health() == Health::Sound {
@@ -287,7 +291,18 @@ fn start(shared: Arc<Shared>, writer: Writer) -> io::Result<Persistence> {
                 shared.close_trail();
             })?
     };
-    Ok(Persistence::new(shared, to, vec![committer, follower]))
+    let loader = {
+        let shared = shared.clone();
+        let size = shared.applied();
+        thread::Builder::new()
+            .name("identifiers".to_owned())
+            .spawn(move || shared.load_ids(size))?
+    };
+    Ok(Persistence::new(
+        shared,
+        to,
+        vec![committer, follower, loader],
+    ))
 }
 
 /// The key that signs: the one given, the one in the file, or a new one that is written there.
@@ -435,6 +450,7 @@ impl Trail {
         Self {
             work: std::collections::VecDeque::new(),
             applied: head,
+            waiting: 0,
             failure: None,
             closed: false,
         }

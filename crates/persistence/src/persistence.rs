@@ -1,5 +1,6 @@
 //! The handle of the whole.
 
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -281,6 +282,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         // The writer ends when nobody can ask any more, then the follower when no more can come.
         self.requests = None;
+        self.shared.closing.store(true, Ordering::Relaxed);
         let mut threads = lock(&self.threads);
         for thread in threads.drain(..) {
             if thread.join().is_err() {

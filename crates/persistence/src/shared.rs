@@ -1,7 +1,9 @@
 //! What all handles and threads share.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use merkle_core::{Hash, SignerKey, TreeHead, VerifierKey};
 use reality_db::{CommitError, RealityDb};
@@ -9,6 +11,7 @@ use reality_db::{CommitError, RealityDb};
 use crate::audit::{Audit, AuditError};
 use crate::envelope::Envelope;
 use crate::follower::Work;
+use crate::ids::Ids;
 use crate::incident::Incident;
 use crate::queue::Id;
 use crate::recent::{Outcome, Transition, Transitions};
@@ -36,6 +39,10 @@ pub(crate) struct Shared {
     /// Told whenever the trail changes.
     pub(crate) trail_changed: Condvar,
     pub(crate) transitions: Mutex<Transitions>,
+    /// The identifiers of what was committed.
+    pub(crate) ids: Ids,
+    /// The handle is being closed.
+    pub(crate) closing: AtomicBool,
     pub(crate) health: RwLock<Health>,
 }
 
@@ -60,6 +67,8 @@ pub(crate) struct Trail {
     pub(crate) work: VecDeque<Work>,
     /// Where everything stood as of the newest record that the trail has.
     pub(crate) applied: Head,
+    /// How many wait until the trail has what it has not yet.
+    pub(crate) waiting: usize,
     /// Why it is behind, if it fails.
     pub(crate) failure: Option<Arc<AuditError>>,
     /// No more work comes.
@@ -89,26 +98,30 @@ impl Shared {
         self.trail().applied.log.size.get()
     }
 
-    /// Makes a durable version visible, and has the trail take its records.
-    pub(crate) fn publish(&self, work: Work) {
-        *self.head.write().unwrap_or_else(PoisonError::into_inner) = work.head;
-        self.trail().work.push_back(work);
+    /// Makes durable versions visible, and has the trail take their records.
+    pub(crate) fn publish(&self, works: Vec<Work>) {
+        let Some(newest) = works.last() else { return };
+        *self.head.write().unwrap_or_else(PoisonError::into_inner) = newest.head;
+        self.trail().work.extend(works);
         self.trail_changed.notify_all();
     }
 
     /// All that the trail is to take next; none once no more can come.
+    ///
+    /// Where nobody waits for it, a little more is waited for: a transaction of the trail costs much of
+    /// what it costs whether it has ten records or a thousand.
     pub(crate) fn next_work(&self) -> Option<Vec<Work>> {
-        let mut trail = self.trail();
-        loop {
-            if !trail.work.is_empty() {
-                let some = trail.work.len().min(WORK_MAX);
-                return Some(trail.work.drain(..some).collect());
-            }
-            if trail.closed {
-                return None;
-            }
-            trail = (self.trail_changed.wait(trail)).unwrap_or_else(PoisonError::into_inner);
-        }
+        let trail = self.trail();
+        let is_idle = |trail: &mut Trail| trail.work.is_empty() && !trail.closed;
+        let trail = self.trail_changed.wait_while(trail, is_idle);
+        let trail = trail.unwrap_or_else(PoisonError::into_inner);
+        let may_wait =
+            |trail: &mut Trail| trail.work.len() < WORK_MAX && trail.waiting == 0 && !trail.closed;
+        let waited = (self.trail_changed).wait_timeout_while(trail, FOLLOW, may_wait);
+        let (mut trail, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let some = trail.work.len().min(WORK_MAX);
+        let works: Vec<Work> = trail.work.drain(..some).collect();
+        (!works.is_empty()).then_some(works)
     }
 
     pub(crate) fn applied_up_to(&self, head: Head) {
@@ -137,26 +150,28 @@ impl Shared {
     /// Waits until the trail is not too far behind.
     pub(crate) fn wait_for_trail(&self) -> Result<(), ExecuteError> {
         let newest = self.head().log.size.get();
-        let mut trail = self.trail();
-        while newest - trail.applied.log.size.get() > self.config.lag {
-            if let Some(error) = &trail.failure {
-                return Err(ExecuteError::Storage(StorageError::Behind(error.clone())));
-            }
-            trail = (self.trail_changed.wait(trail)).unwrap_or_else(PoisonError::into_inner);
-        }
+        let lag = self.config.lag;
+        self.wait_until_applied(newest.saturating_sub(lag))?;
         Ok(())
     }
 
     /// Waits until the trail has so many records; where everything stood then.
     pub(crate) fn wait_until_applied(&self, size: u64) -> Result<Head, StorageError> {
         let mut trail = self.trail();
-        while trail.applied.log.size.get() < size {
-            if let Some(error) = &trail.failure {
-                return Err(StorageError::Behind(error.clone()));
-            }
-            trail = (self.trail_changed.wait(trail)).unwrap_or_else(PoisonError::into_inner);
+        let is_behind = |trail: &Trail| trail.applied.log.size.get() < size;
+        if !is_behind(&trail) {
+            return Ok(trail.applied);
         }
-        Ok(trail.applied)
+        trail.waiting += 1;
+        self.trail_changed.notify_all();
+        let go_on = |trail: &mut Trail| is_behind(trail) && trail.failure.is_none();
+        let waited = self.trail_changed.wait_while(trail, go_on);
+        let mut trail = waited.unwrap_or_else(PoisonError::into_inner);
+        trail.waiting -= 1;
+        match &trail.failure {
+            Some(error) if is_behind(&trail) => Err(StorageError::Behind(error.clone())),
+            _ => Ok(trail.applied),
+        }
     }
 
     /// No more versions come.
@@ -229,8 +244,33 @@ impl Shared {
         error.into()
     }
 
-    /// What became of a request with this identifier, as the stores say: slow.
+    /// Adds the identifiers of all records that were there at opening, so that what is new is known to be.
+    /// Until then each is looked up in the trail.
+    pub(crate) fn load_ids(&self, size: u64) {
+        let mut next = 0;
+        while next < size {
+            if self.closing.load(Ordering::Relaxed) {
+                return;
+            }
+            let page = match self.audit.trail().records(next, PAGE) {
+                Ok(page) => page,
+                // The trail knows of damage itself; look-ups go on without this.
+                Err(error) => return tracing::warn!(%error, "identifiers are looked up one by one"),
+            };
+            let ids: Vec<Id> = (page.iter())
+                .filter_map(|stored| Id::of(&stored.record))
+                .collect();
+            self.ids.add(&ids);
+            next += page.len() as u64;
+        }
+        self.ids.completed();
+    }
+
+    /// What became of a request with this identifier, as the stores say: slow, unless it is new.
     pub(crate) fn find(&self, id: &Id) -> Result<Option<(Hash, Outcome)>, StorageError> {
+        if self.ids.is_new(id) {
+            return Ok(None);
+        }
         let Some(stored) = self.audit.find(id)? else {
             return Ok(None);
         };
@@ -278,3 +318,9 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Versions whose records the trail takes at a time.
 const WORK_MAX: usize = 1024;
+
+/// Records whose identifiers are read at a time.
+const PAGE: usize = 1024;
+
+/// How long the trail waits for more to take where nobody waits for it.
+const FOLLOW: Duration = Duration::from_millis(50);

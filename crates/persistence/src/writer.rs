@@ -122,10 +122,11 @@ impl Writer {
             self.time_ns = self.time_ns.max(info.time_ns);
             for carried in &records {
                 if let Some((id, outcome)) = carried.outcome(number) {
+                    self.shared.ids.add([&id]);
                     self.recent.insert(id, carried.request, outcome);
                 }
             }
-            self.shared.publish(Work {
+            self.shared.publish(vec![Work {
                 records: records.into_iter().map(|carried| carried.encoded).collect(),
                 head: Head {
                     log: self.log.head().expect("it begins with the first record"),
@@ -133,7 +134,7 @@ impl Writer {
                     state_root: info.version.root,
                     vault: self.shared.head().vault,
                 },
-            });
+            }]);
         }
         Ok(())
     }

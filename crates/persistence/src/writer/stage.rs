@@ -97,16 +97,25 @@ impl Writer {
     fn done(&mut self, slots: Vec<Slot>, done: Done) {
         self.log = done.log;
         let applied = self.shared.applied();
-        for (slot, version) in slots.into_iter().zip(done.versions) {
+        let mut works = Vec::with_capacity(done.versions.len());
+        let mut outcomes = Vec::with_capacity(done.versions.len());
+        for version in done.versions {
             if let Some(transition) = version.transition {
                 self.shared
                     .keep_transition(version.head.version, Arc::new(transition));
             }
-            self.shared.publish(Work {
+            works.push(Work {
                 records: version.records,
                 head: version.head,
             });
-            for (item, outcome) in slot.items.into_iter().zip(version.outcomes) {
+            outcomes.push(version.outcomes);
+        }
+        let items = slots.iter().flat_map(|slot| &slot.items);
+        let ids = items.filter_map(|item| item.asked().id.as_ref());
+        self.shared.ids.add(ids);
+        self.shared.publish(works);
+        for (slot, outcomes) in slots.into_iter().zip(outcomes) {
+            for (item, outcome) in slot.items.into_iter().zip(outcomes) {
                 if let Some(id) = item.asked().id.clone() {
                     let digest = item.asked().digest;
                     self.recent.insert(id, digest, outcome.clone());
