@@ -49,13 +49,8 @@ impl Volume for DiskVolume {
     fn create(&self, name: &str) -> io::Result<Arc<dyn VaultFile>> {
         let mut options = OpenOptions::new();
         let file = (options.read(true).write(true).create_new(true)).open(self.at(name))?;
-        file.lock()?;
-        // Who lists the folder between the two calls may have held it first, and taken it for what a dead
-        // process left.
-        if is_at(&file, &self.at(name))? {
-            return Ok(Arc::new(DiskFile(file)));
-        }
-        Err(io::ErrorKind::AlreadyExists.into())
+        claim(&file, &self.at(name))?;
+        Ok(Arc::new(DiskFile(file)))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn VaultFile>> {
@@ -135,6 +130,17 @@ impl DiskVolume {
     }
 }
 
+/// Takes a file that was just made: `AlreadyExists` if it is somebody else's by now. Who lists the folder
+/// before it is locked takes it for what a dead process left: removes it, or goes on in it.
+fn claim(file: &File, path: &Path) -> io::Result<()> {
+    match file.try_lock() {
+        Err(TryLockError::Error(error)) => return Err(error),
+        Ok(()) if is_at(file, path)? && file.metadata()?.len() == 0 => return Ok(()),
+        Ok(()) | Err(TryLockError::WouldBlock) => {}
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
 /// Whether `path` still leads to this file.
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     Ok(named(path)? == Some(id(&file.metadata()?)))
@@ -189,5 +195,38 @@ impl VaultFile for DiskFile {
 
     fn identity(&self) -> io::Result<FileId> {
         Ok(id(&self.0.metadata()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_that_somebody_else_took_first_is_theirs() {
+        let folder = tempfile::tempdir().unwrap();
+        let volume = DiskVolume::open(folder.path()).unwrap();
+        let make = |name: &str| {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create_new(true);
+            options.open(folder.path().join(name)).unwrap()
+        };
+        let refused = |file: &File, name: &str| {
+            let claimed = claim(file, &folder.path().join(name));
+            assert_eq!(claimed.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        };
+        // It is held, and then it is written and left.
+        let file = make("written");
+        let other = volume.hold("written").unwrap().unwrap();
+        refused(&file, "written");
+        other.write_at(0, b"records").unwrap();
+        drop(other);
+        refused(&file, "written");
+        let file = make("removed");
+        volume.remove("removed").unwrap();
+        refused(&file, "removed");
+        let file = make("ours");
+        claim(&file, &folder.path().join("ours")).unwrap();
+        assert!(volume.hold("ours").unwrap().is_none());
     }
 }
