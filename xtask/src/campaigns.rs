@@ -23,6 +23,7 @@ const CAMPAIGNS: &[Campaign] = &[
     Campaign { package: "reality-db", test: "power_loss", environment: &[("REALITY_DB_POWER_LOSSES", 300)] },
     Campaign { package: "reality-db", test: "full_disk", environment: &[] },
     Campaign { package: "truth-vault", test: "crash", environment: &[("TRUTH_VAULT_KILLS", 300)] },
+    Campaign { package: "truth-vault", test: "full_disk", environment: &[] },
     Campaign { package: "vigilance", test: "crash", environment: &[("VIGILANCE_KILLS", 300)] },
     Campaign { package: "vigilance", test: "tamper", environment: &[("VIGILANCE_ATTACKS", 1_008)] },
     Campaign { package: "vigilance", test: "full_disk", environment: &[] },
