@@ -153,7 +153,7 @@ fn whoever_is_told_of_a_condemned_blob_keeps_it() {
         ("stat", |vault, address| {
             assert_eq!(vault.stat(address).unwrap().unwrap().bytes, 700);
         }),
-        ("put", |vault, _| drop(put(vault, 1))),
+        ("put", |vault, address| assert_eq!(put(vault, 1), *address)),
         ("pin", |vault, address| {
             assert_eq!(vault.pin(&[*address]).unwrap(), []);
             vault.unpin(&[*address]).unwrap();
@@ -539,4 +539,21 @@ fn no_segment_gets_the_number_of_one_that_is_gone() {
     collect(&vault, 20);
     collect(&vault, 30);
     assert_eq!(vault.get(&address).unwrap().unwrap(), blob(50));
+}
+
+#[test]
+fn a_manifest_of_a_later_release_stops_a_collection_until_it_is_retired() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = open(folder.path());
+    let mut manifest = bundle(1).manifest().encode();
+    manifest[8] += 1; // behind the magic
+    let later = vault.put(&manifest, Durability::Each).unwrap();
+    let refused = vault.collect(&at(0), &mut go_on).unwrap_err();
+    assert!(
+        matches!(refused, GcError::Manifest { source: None, .. }),
+        "{refused:?}"
+    );
+    vault.retire(&BundleAddress::from_address(later)).unwrap();
+    collect(&vault, 0);
+    assert_eq!(collect(&vault, 10).collected, [later]);
 }

@@ -8,7 +8,7 @@ use crate::group::Ticket;
 use crate::index::Place;
 use crate::segment::{self, BLOB_BYTES_MAX, Header, Kind, Scan};
 use crate::writer::Active;
-use crate::{Address, BundleManifest, Durability, GetError, PutError};
+use crate::{Address, BundleManifest, Durability, GetError, ManifestError, PutError};
 
 /// How a blob is put.
 #[derive(Clone, Copy, Debug, Default)]
@@ -242,7 +242,8 @@ impl Shared {
 /// found.
 fn kind_of(blob: &[u8]) -> Kind {
     match BundleManifest::decode(blob) {
-        Ok(_) => Kind::Manifest,
+        // One of a later release too: no collection takes it for something that nobody needs.
+        Ok(_) | Err(ManifestError::UnknownVersion { .. }) => Kind::Manifest,
         Err(_) => Kind::Blob,
     }
 }
