@@ -196,3 +196,105 @@ fn a_scrub_goes_on_where_it_stopped_and_begins_with_what_waited_longest() {
     let stopped = vault.scrub(&ScrubOptions::new(7), &mut |_| ControlFlow::Break(()));
     assert!(matches!(stopped, Err(GetError::Cancelled)));
 }
+
+#[test]
+fn what_is_stored_is_read_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options::new().segment_bytes(4096);
+    let vault = Vault::open(folder.path(), &options).unwrap();
+    for number in 0..30 {
+        vault.put(&[number; 700], Durability::None).unwrap();
+    }
+    vault
+        .put(&vec![1; (1 << 20) + 1], Durability::None)
+        .unwrap();
+    let is_read_only = |file: &PathBuf| fs::metadata(file).unwrap().permissions().readonly();
+    let mut segments = files(&folder.path().join("segments"));
+    let growing = segments.pop().unwrap();
+    assert!(!is_read_only(&growing), "records are added to the last one");
+    assert!(segments.len() > 4);
+    let large = files(&folder.path().join("large"));
+    assert_eq!(large.len(), 2);
+    let format = folder.path().join("vault");
+    for file in segments.iter().chain(&large).chain([&format]) {
+        assert!(is_read_only(file), "{}", file.display());
+    }
+
+    // Nor does anything that the vault does later touch one of them.
+    let before: Vec<_> = (segments.iter().chain(&large))
+        .map(|file| {
+            (
+                fs::read(file).unwrap(),
+                fs::metadata(file).unwrap().modified().unwrap(),
+            )
+        })
+        .collect();
+    vault.put(&[3; 700], Durability::Each).unwrap();
+    vault
+        .put(&vec![1; (1 << 20) + 1], Durability::Each)
+        .unwrap();
+    vault.scrub(&ScrubOptions::new(1), &mut go_on).unwrap();
+    drop(vault);
+    drop(Vault::open(folder.path(), &options).unwrap());
+    for (file, (bytes, modified)) in segments.iter().chain(&large).zip(before) {
+        assert_eq!(fs::read(file).unwrap(), bytes);
+        assert_eq!(fs::metadata(file).unwrap().modified().unwrap(), modified);
+    }
+}
+
+#[test]
+fn flipped_bytes_of_a_large_blob_are_found_and_repaired() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, other) = (folder.path().join("one"), folder.path().join("two"));
+    let blob: Vec<u8> = (0..(1_u32 << 20) + 70_000)
+        .map(|number| number.wrapping_mul(0x9e37_79b9).to_be_bytes()[0])
+        .collect();
+    let mut second = Vault::open(&other, &Options::new()).unwrap();
+    let address = second.put(&blob, Durability::None).unwrap();
+    let vault = Vault::open(&path, &Options::new()).unwrap();
+    vault.put(&blob, Durability::None).unwrap();
+    drop(vault);
+    let kept = files(&path.join("large"));
+    let good: Vec<Vec<u8>> = kept.iter().map(|file| fs::read(file).unwrap()).collect();
+    for (file, good) in kept.iter().zip(&good) {
+        // Every part of the blob, and of the hashes of its parts.
+        let step = (good.len() / 20).max(1);
+        for at in (0..good.len()).step_by(step).chain([good.len() - 1]) {
+            let mut bad = good.clone();
+            bad[at] ^= 1 << (at % 8);
+            overwrite(file, &bad);
+            let context = format!("{} at {at}", file.display());
+            let vault = Vault::open(&path, &Options::new()).unwrap();
+            let damaged = vault.get(&address);
+            assert!(
+                matches!(damaged, Err(GetError::Damaged { .. })),
+                "{context}"
+            );
+            let near = (at as u64).saturating_sub(10);
+            let range = vault.get_range(&address, near..near + 20);
+            let of_the_blob = good.len() == blob.len();
+            assert!(range.is_err() || !of_the_blob, "{context}");
+            let scrubbed = vault
+                .scrub(&ScrubOptions::new(at as u64 + 1), &mut go_on)
+                .unwrap();
+            assert!(
+                scrubbed.bad.iter().any(|bad| bad.address == address),
+                "{context}"
+            );
+            assert!(!vault.quarantined().unwrap().is_empty(), "{context}");
+            let repaired = vault.repair(&mut second, &[address]).unwrap();
+            assert_eq!(repaired.healed, [address], "{context}");
+            assert_eq!(
+                vault.get(&address).unwrap().as_ref(),
+                Some(&blob),
+                "{context}"
+            );
+            assert!(vault.verify(&mut go_on).unwrap().is_sound(), "{context}");
+            assert_eq!(fs::read(file).unwrap(), *good, "{context}");
+            // As at the beginning: another kept state of scrubs and of quarantine.
+            drop(vault);
+            fs::remove_file(path.join("scrub")).unwrap();
+            fs::remove_dir_all(path.join("quarantine")).unwrap();
+        }
+    }
+}
