@@ -19,6 +19,19 @@ pub(crate) struct Entry<'r> {
     pub(crate) index: u64,
     /// The record.
     pub(crate) record: &'r Record,
+    /// The words that it is found by, where somebody has them already.
+    pub(crate) words: Option<&'r str>,
+}
+
+impl<'r> Entry<'r> {
+    /// An entry of which nothing is computed yet.
+    pub(crate) const fn new(index: u64, record: &'r Record) -> Self {
+        Self {
+            index,
+            record,
+            words: None,
+        }
+    }
 }
 
 /// Tables made from the records.

@@ -78,10 +78,7 @@ impl Writer {
             let end = size.min(first + BATCH);
             let records = self.read_again(first, end, &mut edge)?;
             let entries: Vec<Entry<'_>> = (records.iter())
-                .map(|(index, record)| Entry {
-                    index: *index,
-                    record,
-                })
+                .map(|(index, record)| Entry::new(*index, record))
                 .collect();
             // The tables of records have only what was not moved out; statistics count everything.
             let kept = entries.iter().position(|entry| entry.index >= pruned);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use merkle_core::{Hash, SignedNote, SignerKey, TreeHead, log_leaf_hash};
+use merkle_core::{Hash, SignedNote, SignerKey, TreeHead};
 
 use crate::error::{AppendError, CheckpointError};
 use crate::health::Health;
@@ -175,11 +175,7 @@ impl Trail {
         let prepared = records.iter().enumerate().map(|(at, encoded)| {
             let record = encoded.decode();
             let record = record.map_err(|source| AppendError::Record { at, source })?;
-            Ok(Prepared {
-                record,
-                encoded: encoded.clone(),
-                leaf: log_leaf_hash(&encoded.canonical),
-            })
+            Ok(Prepared::new(record, encoded.clone()))
         });
         let records = prepared.collect::<Result<Vec<_>, AppendError>>()?;
         self.ask(|reply| Job::Apply {
@@ -337,12 +333,7 @@ fn prepare(records: Vec<Record>) -> Result<Vec<Prepared>, AppendError> {
     let prepared = records.into_iter().enumerate().map(|(at, record)| {
         let encoded = record.encode();
         let encoded = encoded.map_err(|source| AppendError::Record { at, source })?;
-        let leaf = log_leaf_hash(&encoded.canonical);
-        Ok(Prepared {
-            record,
-            encoded,
-            leaf,
-        })
+        Ok(Prepared::new(record, encoded))
     });
     prepared.collect()
 }

@@ -18,7 +18,6 @@ use rusqlite::Connection;
 
 use crate::error::{ReadError, StorageError};
 use crate::health::Damage;
-use crate::projection;
 use crate::trail::Trail;
 pub(crate) use chunk::subject_key;
 use chunk::{CHUNK, Chunk, Worker};
@@ -128,7 +127,12 @@ impl Trail {
             let shared = self.shared().clone();
             move |_| snapshots(&shared)
         })??;
-        let mut check = InOrder::new(&conn, self.shared(), &projection::all())?;
+        let mut check = InOrder::new(&conn, self.shared())?;
+        let folder = self.shared().folder();
+        let workers = workers.into_iter();
+        let workers = workers
+            .map(|conn| Worker::new(conn, folder, check.words()))
+            .collect();
         report.size = check.size();
         let went = match in_chunks(workers, &mut check, found, progress) {
             Ok(went) => went,
@@ -184,7 +188,7 @@ impl Found {
 }
 
 /// Connections that all read the same state of the database: the caller's, and the workers'.
-fn snapshots(shared: &crate::shared::Shared) -> Result<(Connection, Vec<Worker>), ReadError> {
+fn snapshots(shared: &crate::shared::Shared) -> Result<(Connection, Vec<Connection>), ReadError> {
     let open = || -> rusqlite::Result<Connection> {
         let conn = crate::connection::reader(shared.database(), WORKER_CACHE_BYTES)?;
         // The file is opened to be read; temporary tables may be made to look into it.
@@ -194,7 +198,7 @@ fn snapshots(shared: &crate::shared::Shared) -> Result<(Connection, Vec<Worker>)
         conn.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?;
         Ok(conn)
     };
-    let workers = (0..WORKERS).map(|_| open().map(|conn| Worker::new(conn, shared.folder())));
+    let workers = (0..WORKERS).map(|_| open());
     Ok((open()?, workers.collect::<rusqlite::Result<_>>()?))
 }
 

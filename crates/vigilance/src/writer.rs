@@ -10,7 +10,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 
-use merkle_core::{Hash, SignerKey};
+use merkle_core::{Hash, SignerKey, log_leaf_hash};
 use rusqlite::Connection;
 
 use crate::background::{self, Background};
@@ -21,7 +21,7 @@ use crate::error::{AppendError, Known, StorageError};
 use crate::health::Witness;
 use crate::options::{DiskFull, Durability, Options};
 use crate::outside::{self, Outside};
-use crate::projection::Projection;
+use crate::projection::{self, Projection};
 use crate::queue::Weighed;
 use crate::record::{EncodedRecord, ErasableContent, Record};
 use crate::shared::Shared;
@@ -32,6 +32,20 @@ pub(crate) struct Prepared {
     pub(crate) record: Record,
     pub(crate) encoded: EncodedRecord,
     pub(crate) leaf: Hash,
+    /// The words that it is found by.
+    pub(crate) words: String,
+}
+
+impl Prepared {
+    /// Computes it, on the caller's thread: the one that writes has enough to do.
+    pub(crate) fn new(record: Record, encoded: EncodedRecord) -> Self {
+        Self {
+            leaf: log_leaf_hash(&encoded.canonical),
+            words: projection::text::words_of(&record),
+            record,
+            encoded,
+        }
+    }
 }
 
 /// What became of a record that was to be appended.

@@ -67,7 +67,7 @@ fn records(count: u64) -> Vec<Record> {
 }
 
 fn entries(records: &[Record], first: u64) -> Vec<Entry<'_>> {
-    let entry = |(index, record)| Entry { index, record };
+    let entry = |(index, record)| Entry::new(index, record);
     (first..).zip(records).map(entry).collect()
 }
 

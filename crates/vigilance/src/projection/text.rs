@@ -4,6 +4,7 @@
 //! by `search/words.rs`, not by SQLite, so that a query is cut in the same way and the index can be checked
 //! without SQLite.
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
 
 use rusqlite::Connection;
@@ -39,7 +40,8 @@ impl Projection for TextIndex {
     fn apply(&mut self, conn: &Connection, entries: &[Entry<'_>]) -> rusqlite::Result<()> {
         let mut insert = conn.prepare_cached("INSERT INTO search (rowid, words) VALUES (?, ?)")?;
         for entry in entries {
-            if let Some(words) = words_of(entry.record) {
+            let words = words(entry);
+            if !words.is_empty() {
                 insert.execute((entry.index.cast_signed(), words))?;
             }
         }
@@ -74,10 +76,16 @@ impl Projection for TextIndex {
     }
 }
 
-/// The words of what is searched of a record, if it has any.
-fn words_of(record: &Record) -> Option<String> {
-    let (_, text) = searched_text(record)?;
-    Some(normalised(text)).filter(|words| !words.is_empty())
+/// The words of what is searched of a record; empty if it has none.
+pub(crate) fn words_of(record: &Record) -> String {
+    searched_text(record).map_or_else(String::new, |(_, text)| normalised(text))
+}
+
+fn words<'r>(entry: &Entry<'r>) -> Cow<'r, str> {
+    match entry.words {
+        Some(words) => Cow::Borrowed(words),
+        None => Cow::Owned(words_of(entry.record)),
+    }
 }
 
 /// The texts of these records that are in the index and can be erased, as long as they are there.
@@ -109,8 +117,10 @@ fn erasable_texts(conn: &Connection, range: IndexRange) -> rusqlite::Result<Vec<
 
 /// Compares the index with the records' words, as multisets of (word, record, place): both are summed
 /// as keyed hashes that nobody outside can foresee.
+///
+/// As sums do not mind the order, several threads can each see a part: see [`part`](Self::part).
 #[derive(Debug, Default)]
-struct TextVerifier {
+pub(crate) struct TextVerifier {
     keys: [RandomState; 2],
     expected: [u64; 2],
     count: u64,
@@ -118,6 +128,37 @@ struct TextVerifier {
 }
 
 impl TextVerifier {
+    /// One with the same keys that has seen nothing.
+    pub(crate) fn part(&self) -> Self {
+        Self {
+            keys: self.keys.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds what a part has seen.
+    pub(crate) fn add(&mut self, part: &Self) {
+        add(&mut self.expected, part.expected);
+        self.count += part.count;
+        self.first = match (self.first, part.first) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+    }
+
+    /// Takes the next records.
+    pub(crate) fn see(&mut self, entries: &[Entry<'_>]) {
+        self.first = self.first.or(entries.first().map(|entry| entry.index));
+        for entry in entries {
+            let words = words(entry);
+            for (word, place) in words.split(' ').filter(|word| !word.is_empty()).zip(0..) {
+                let hashes = self.hashes(word, entry.index.cast_signed(), place);
+                add(&mut self.expected, hashes);
+                self.count += 1;
+            }
+        }
+    }
+
     fn hashes(&self, word: &str, index: i64, place: i64) -> [u64; 2] {
         self.keys
             .each_ref()
@@ -138,15 +179,7 @@ impl Verifier for TextVerifier {
         entries: &[Entry<'_>],
         _found: &mut Vec<Damage>,
     ) -> rusqlite::Result<()> {
-        self.first = self.first.or(entries.first().map(|entry| entry.index));
-        for entry in entries {
-            let words = words_of(entry.record).unwrap_or_default();
-            for (word, place) in words.split(' ').filter(|word| !word.is_empty()).zip(0..) {
-                let hashes = self.hashes(word, entry.index.cast_signed(), place);
-                add(&mut self.expected, hashes);
-                self.count += 1;
-            }
-        }
+        self.see(entries);
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use crate::content::{self, reference};
 use crate::edge::{TILE_WIDTH, perfect_root};
 use crate::error::{ReadError, StorageError, StorageErrorKind};
 use crate::health::{Damage, TileFault};
+use crate::projection::text::TextVerifier;
 use crate::projection::typed::Typed;
 use crate::projection::{Entry, Projection, Verifier};
 use crate::record::{ErasableContent, ErasableField, Record, Salt};
@@ -36,6 +37,8 @@ pub(super) struct Chunk {
     pub(super) rows: Vec<i64>,
     /// How many rows of subjects there must be.
     pub(super) subjects: u64,
+    /// The words that the text index should have of them.
+    pub(super) words: TextVerifier,
 }
 
 /// Reads and hashes pieces of the log.
@@ -43,14 +46,17 @@ pub(super) struct Worker {
     conn: Connection,
     folder: PathBuf,
     typed: Box<dyn Verifier>,
+    words: TextVerifier,
 }
 
 impl Worker {
-    pub(super) fn new(conn: Connection, folder: &Path) -> Self {
+    /// A worker; `words` is a part that has the keys of everybody's.
+    pub(super) fn new(conn: Connection, folder: &Path, words: TextVerifier) -> Self {
         Self {
             conn,
             folder: folder.to_owned(),
             typed: Typed.verifier(),
+            words,
         }
     }
 
@@ -59,6 +65,7 @@ impl Worker {
         let mut chunk = Chunk {
             first,
             count: end - first,
+            words: self.words.part(),
             ..Chunk::default()
         };
         let rows = self.rows(&mut chunk, end)?;
@@ -66,14 +73,13 @@ impl Worker {
         self.contents(&mut chunk)?;
         let pruned = segment::pruned(&self.conn)?;
         let entries: Vec<Entry<'_>> = (chunk.records.iter())
-            .filter(|(index, _)| *index >= pruned)
-            .map(|(index, record)| Entry {
-                index: *index,
-                record,
-            })
+            .map(|(index, record)| Entry::new(*index, record))
             .collect();
+        chunk.words.see(&entries);
+        let kept = entries.iter().position(|entry| entry.index >= pruned);
+        let kept = kept.map_or(&[][..], |at| &entries[at..]);
         let mut damage = Vec::new();
-        let checked = self.typed.check(&self.conn, &entries, &mut damage);
+        let checked = self.typed.check(&self.conn, kept, &mut damage);
         chunk.damage.append(&mut damage);
         if let Err(error) = checked {
             chunk

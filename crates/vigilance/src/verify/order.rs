@@ -11,6 +11,9 @@ use super::{ContinuityBreak, DAMAGES_MAX, Found};
 use crate::edge::{Edge, TILE_WIDTH, perfect_root};
 use crate::error::{ReadError, StorageError};
 use crate::health::{Damage, TileFault};
+use crate::projection::rollups::Rollups;
+use crate::projection::text::TextVerifier;
+use crate::projection::typed::Typed;
 use crate::projection::{Entry, Projection, Verifier};
 use crate::record::{ErasableField, EventKind, Record};
 use crate::segment;
@@ -23,7 +26,9 @@ pub(super) struct InOrder<'c> {
     pub(super) edge: Arc<Edge>,
     /// How many records were moved out.
     pruned: u64,
-    verifiers: Vec<Box<dyn Verifier>>,
+    typed: Box<dyn Verifier>,
+    rollups: Box<dyn Verifier>,
+    words: TextVerifier,
     /// The tree over the records as they lie there.
     range: CompactRange,
     continuity: Continuity,
@@ -45,18 +50,16 @@ struct Continuity {
 }
 
 impl<'c> InOrder<'c> {
-    pub(super) fn new(
-        conn: &'c Connection,
-        shared: &Shared,
-        projections: &[Box<dyn Projection>],
-    ) -> Result<Self, StorageError> {
+    pub(super) fn new(conn: &'c Connection, shared: &Shared) -> Result<Self, StorageError> {
         let edge = shared.edge();
         let pruned = segment::pruned(conn)?.min(edge.size());
         Ok(Self {
             conn,
             pruned,
             // The typed tables are checked by the workers, chunk by chunk, and at the end.
-            verifiers: projections.iter().map(|it| it.verifier()).collect(),
+            typed: Typed.verifier(),
+            rollups: Rollups::default().verifier(),
+            words: TextVerifier::default(),
             range: CompactRange::new(),
             continuity: Continuity::default(),
             missing: BTreeSet::new(),
@@ -123,17 +126,13 @@ impl<'c> InOrder<'c> {
             self.present.set(index);
         }
         let entries: Vec<Entry<'_>> = (chunk.records.iter())
-            .map(|(index, record)| Entry {
-                index: *index,
-                record,
-            })
+            .map(|(index, record)| Entry::new(*index, record))
             .collect();
         let mut damage = Vec::new();
         let end = chunk.first + chunk.count;
-        for verifier in self.verifiers.iter_mut().skip(1) {
-            if let Err(error) = verifier.check(self.conn, &entries, &mut damage) {
-                damage.push(unreadable(error, "a table", chunk.first, end)?);
-            }
+        self.words.add(&chunk.words);
+        if let Err(error) = self.rollups.check(self.conn, &entries, &mut damage) {
+            damage.push(unreadable(error, "a table", chunk.first, end)?);
         }
         found.add(damage);
         Ok(())
@@ -179,6 +178,11 @@ impl<'c> InOrder<'c> {
         row >= 0 && self.rows.has(row.cast_unsigned())
     }
 
+    /// A part of what sums up the words.
+    pub(super) fn words(&self) -> TextVerifier {
+        self.words.part()
+    }
+
     pub(super) fn subjects(&self) -> u64 {
         self.subjects
     }
@@ -220,7 +224,9 @@ impl<'c> InOrder<'c> {
     /// The projections' last word.
     pub(super) fn finish_projections(&mut self, found: &mut Found) -> Result<(), StorageError> {
         let mut damage = Vec::new();
-        for verifier in &mut self.verifiers {
+        let verifiers: [&mut dyn Verifier; 3] =
+            [&mut *self.typed, &mut *self.rollups, &mut self.words];
+        for verifier in verifiers {
             if let Err(error) = verifier.finish(self.conn, &mut damage) {
                 damage.push(unreadable(error, "a table", 0, self.edge.size())?);
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use merkle_core::{Hash, log_inner_hash, log_leaf_hash};
+use merkle_core::{Hash, log_inner_hash};
 
 use super::plan::{Plan, Planner};
 use super::{Appended, Dropped, Job, Prepared, Reply, Writer};
@@ -162,9 +162,12 @@ impl Writer {
             filled.push(self.with_staged(*index, record)?);
         }
         let entries: Vec<Entry<'_>> = (work.records.iter().zip(&filled))
-            .map(|((index, prepared), filled)| Entry {
-                index: *index,
-                record: filled.as_ref().unwrap_or(&prepared.record),
+            .map(|((index, prepared), filled)| match filled {
+                Some(record) => Entry::new(*index, record),
+                None => Entry {
+                    words: Some(&prepared.words),
+                    ..Entry::new(*index, &prepared.record)
+                },
             })
             .collect();
         if !entries.is_empty() {
@@ -310,12 +313,7 @@ impl Dropped {
         ));
         let record = Record::from(event);
         let encoded = record.encode().ok()?;
-        let leaf = log_leaf_hash(&encoded.canonical);
-        Some(Prepared {
-            record,
-            encoded,
-            leaf,
-        })
+        Some(Prepared::new(record, encoded))
     }
 }
 
