@@ -348,3 +348,43 @@ fn a_vault_becomes_as_another_in_a_folder_or_behind_a_server() {
     assert!(events.contains("(home) made, scope read"), "{events}");
     assert!(!events.contains(secret.trim()));
 }
+
+#[test]
+fn what_nothing_needs_is_collected_and_pins_and_bundles_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let put = |text: &str| {
+        fs::write(at.join("blob"), text).unwrap();
+        said(&run(at, &["vault", "put", "blob"])).trim().to_owned()
+    };
+    let (kept, other) = (put("kept"), put("needed by nobody"));
+    fs::write(at.join("code"), "intent pay {}").unwrap();
+    let bundle = json(&run(
+        at,
+        &["vault", "bundle", "code", "--intent", "pay", "--json"],
+    ));
+    said(&run(at, &["vault", "pin", &kept]));
+    assert_eq!(
+        failed(&run(at, &["vault", "pin", &"0".repeat(64)])).0,
+        Some(3)
+    );
+    let would = json(&run(
+        at,
+        &["vault", "gc", "--dead", "0", "--dry-run", "--json"],
+    ));
+    assert_eq!(
+        (&would["unneeded"], &would["removed"]),
+        (&1.into(), &serde_json::json!([]))
+    );
+    for _ in 0..2 {
+        said(&run(at, &["vault", "gc", "--grace", "0", "--dead", "0"]));
+    }
+    assert_eq!(failed(&run(at, &["vault", "get", &other])).0, Some(3));
+    assert_eq!(said(&run(at, &["vault", "get", &kept])), "kept");
+    let bundle = bundle["address"].as_str().unwrap();
+    said(&run(
+        at,
+        &["vault", "export", bundle, "--out", "pay.ae_bundle"],
+    ));
+    assert!(said(&run(at, &["verify-all"])).ends_with("sound\n"));
+}

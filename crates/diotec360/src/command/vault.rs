@@ -64,6 +64,20 @@ pub(crate) enum Vault {
         #[arg(long, short, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Keep blobs whatever is collected. Bundles are kept anyway.
+    Pin {
+        /// Their addresses.
+        #[arg(required = true)]
+        addresses: Vec<Address>,
+    },
+    /// Keep blobs no longer.
+    Unpin {
+        /// Their addresses.
+        #[arg(required = true)]
+        addresses: Vec<Address>,
+    },
+    /// Collect the blobs that neither a pin, nor a lease, nor a bundle needs.
+    Gc(super::gc::Gc),
     /// Take from another vault every blob that this one does not have, each checked against its address.
     Pull(super::pull::Pull),
     /// Show how many blobs there are, and the root over all of them.
@@ -140,6 +154,20 @@ impl Vault {
                 Ok(Code::Done)
             }
             Self::Pull(pull) => pull.run(context, &store),
+            Self::Gc(gc) => gc.run(context, &store),
+            Self::Pin { addresses } => {
+                for address in addresses {
+                    if !store.vault().has(address)? {
+                        return Err(not_found(format!("there is no blob {address}")));
+                    }
+                }
+                store.vault().pin(addresses)?;
+                pinned(context, addresses, true)
+            }
+            Self::Unpin { addresses } => {
+                store.vault().unpin(addresses)?;
+                pinned(context, addresses, false)
+            }
             Self::Head => {
                 let head = store.vault().head()?;
                 let json = json!({"blobs": head.blobs, "root": head.root.to_string()});
@@ -151,6 +179,17 @@ impl Vault {
             Self::Prove { addresses, out } => prove(context, &store, addresses, out),
         }
     }
+}
+
+fn pinned(context: &Context<'_>, addresses: &[Address], kept: bool) -> anyhow::Result<Code> {
+    for address in addresses {
+        let json = json!({"address": address.to_string(), "pinned": kept});
+        let said = if kept { "kept" } else { "no longer kept" };
+        context
+            .output
+            .show(&json, |_| format!("{address} {said}"))?;
+    }
+    Ok(Code::Done)
 }
 
 fn put(context: &Context<'_>, store: &Persistence, path: &Path) -> anyhow::Result<Code> {
