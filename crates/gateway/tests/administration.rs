@@ -360,6 +360,7 @@ fn every_operation_of_the_document_says_what_it_refuses_and_whom() {
     let document = server.client().get("/openapi.json").json();
     assert_eq!(document["openapi"], "3.1.0");
     let mut operations = 0;
+    assert!(document["paths"]["/tile/{path}"].is_object());
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             operations += 1;

@@ -47,12 +47,13 @@ fn answers_are_those_of_the_document_whatever_is_asked() {
     assert_eq!(client.send("POST", "/api/v1/jobs/verify", None).status, 202);
     server.store.catch_up().unwrap();
 
-    let examples = std::env::var("GATEWAY_JUDGED").unwrap_or_else(|_| "15".to_owned());
+    let examples = std::env::var("GATEWAY_JUDGED").unwrap_or_else(|_| "5".to_owned());
     let url = format!("http://{}/openapi.json", server.address);
     let ended = Command::new(Path::new(&judges).join("python/bin/st"))
         .args(["run", &url, "--checks", CHECKS, "--max-examples", &examples])
         .args(["--phases", "examples,coverage,fuzzing", "--seed", "360"])
-        // Without end; and a way out of panic would end the server that is judged.
+        .args(["--continue-on-failure"])
+        // Without end.
         .args(["--exclude-path", "/api/v1/events"])
         .args([
             "--suppress-health-check",

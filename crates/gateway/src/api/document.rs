@@ -58,17 +58,48 @@ pub(super) fn finish(mut document: OpenApi) -> Arc<str> {
     components.schemas.extend([problem]);
     document.components = Some(components);
     let mut document = serde_json::to_value(&document).unwrap_or_default(); // made of strings and numbers
-    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
-    for item in paths.into_iter().flat_map(Map::values_mut) {
+    let mut paths = Map::new();
+    for (path, mut item) in taken(&mut document, "paths") {
         let operations = item.as_object_mut().into_iter().flat_map(Map::values_mut);
-        operations
-            .filter_map(Value::as_object_mut)
-            .for_each(add_refusals);
+        for operation in operations.filter_map(Value::as_object_mut) {
+            add_refusals(operation);
+            if let Some(body) = operation.get_mut("requestBody") {
+                let is_blob = body.pointer("/content/application~1octet-stream").is_some();
+                body["required"] = (!is_blob).into(); // no bytes are a blob too
+            }
+        }
+        // A path of several elements has no form of its own in OpenAPI.
+        paths.insert(path.replace("{*", "{"), item);
     }
+    document["paths"] = paths.into();
+    name_unsigned(&mut document);
     if let Value::Object(fields) = &mut document {
         fields.insert("x-problems".to_owned(), problems());
     }
     document.to_string().into()
+}
+
+/// A member of an object, taken out of it; empty if there is none.
+fn taken(object: &mut Value, name: &str) -> Map<String, Value> {
+    match object.get_mut(name).map(Value::take) {
+        Some(Value::Object(member)) => member,
+        _ => Map::new(),
+    }
+}
+
+/// Says of numbers that are not negative that they have 64 bits without a sign: `int64` ends at the half.
+fn name_unsigned(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            let has = |name: &str, wanted: Value| fields.get(name) == Some(&wanted);
+            if has("format", "int64".into()) && has("minimum", 0.into()) {
+                fields.insert("format".to_owned(), "uint64".into());
+            }
+            fields.values_mut().for_each(name_unsigned);
+        }
+        Value::Array(items) => items.iter_mut().for_each(name_unsigned),
+        _ => {}
+    }
 }
 
 /// The refusals that follow from what an operation is; one that says a refusal itself keeps its words.

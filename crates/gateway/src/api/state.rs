@@ -79,6 +79,8 @@ struct Value {
 #[utoipa::path(get, path = "/api/v1/state/value", tag = "state", params(ValueQuery), responses(
     (status = 200, description = "The value, or that there is none; with its proof", body = Value),
     (status = 304, description = "The state is still the one of `If-None-Match`"),
+    (status = 404, description = "No such version"),
+    (status = 410, description = "The version is no longer kept"),
 ))]
 async fn value(
     State(app): State<App>,
@@ -168,6 +170,8 @@ struct Entry {
 #[utoipa::path(get, path = "/api/v1/state/range", tag = "state", params(RangeQuery), responses(
     (status = 200, description = "A page of entries", body = Range),
     (status = 304, description = "The state is still the one of `If-None-Match`"),
+    (status = 404, description = "No such version"),
+    (status = 410, description = "The version is no longer kept"),
     (status = 422, description = "The keys of this state are hashed: they have no order"),
 ))]
 async fn range(

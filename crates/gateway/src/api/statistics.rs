@@ -162,7 +162,7 @@ async fn integrity(State(app): State<App>) -> Json<IntegrityNumbers> {
 
 /// How far back.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
-enum Range {
+enum Span {
     /// By the minute.
     #[default]
     #[serde(rename = "1h")]
@@ -180,7 +180,7 @@ enum Range {
 struct SeriesQuery {
     /// The last hour by the minute, day by the hour, or thirty days by the day.
     #[param(inline)]
-    range: Option<Range>,
+    range: Option<Span>,
 }
 
 /// Counts over time, oldest first, without gaps.
@@ -224,7 +224,7 @@ struct AttackPoint {
     by_layer: BTreeMap<String, u64>,
 }
 
-impl Range {
+impl Span {
     /// The period, its nanoseconds, and how many there are.
     fn steps(self) -> (Period, u64, u64) {
         const MINUTE: u64 = 60_000_000_000;

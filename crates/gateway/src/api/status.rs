@@ -20,7 +20,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 
 /// Where everything stands.
 #[derive(Debug, Serialize, ToSchema)]
-struct Status {
+struct Glance {
     state: StateHead,
     log: LogHead,
     vault: VaultHead,
@@ -147,14 +147,14 @@ impl SealHead {
 
 /// Everything at a glance.
 #[utoipa::path(get, path = "/api/v1/status", tag = "operations", responses(
-    (status = 200, description = "Where everything stands", body = Status),
+    (status = 200, description = "Where everything stands", body = Glance),
 ))]
-async fn status(State(app): State<App>) -> Result<Json<Status>, Problem> {
+async fn status(State(app): State<App>) -> Result<Json<Glance>, Problem> {
     app.blocking(|app| {
         let snapshot = app.store.state().snapshot()?;
         let (version, head) = (snapshot.version(), app.store.heads());
         let key = app.store.verifier_key();
-        Ok(Json(Status {
+        Ok(Json(Glance {
             state: StateHead {
                 root: version.root.to_string(),
                 version: version.number,

@@ -33,7 +33,7 @@ pub(super) struct ExecutionBody {
     #[schema(min_length = 1, max_length = 256)]
     intent_name: String,
     /// How it ended.
-    status: Status,
+    status: Outcome,
     /// What it gave: text, or JSON of any kind.
     #[schema(value_type = Option<Object>)]
     result: Option<Value>,
@@ -74,7 +74,7 @@ pub(super) struct ExecutionBody {
 /// How an execution ended.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
-enum Status {
+enum Outcome {
     /// It was proved; its writes are committed.
     Proved,
     /// It failed.
@@ -216,7 +216,7 @@ impl ExecutionBody {
     }
 }
 
-impl Status {
+impl Outcome {
     fn of(self) -> ExecutionStatus {
         match self {
             Self::Proved => ExecutionStatus::Proved,

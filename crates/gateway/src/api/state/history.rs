@@ -108,7 +108,7 @@ async fn versions(
     .await
 }
 
-/// What the journal says of one version. `at` may be a number, or a time in RFC 3339: the last version of that time.
+/// What the journal says of one version. `at` is a number, or a time in RFC 3339: the last version then.
 #[utoipa::path(get, path = "/api/v1/state/versions/{at}", tag = "state", params(("at" = String, Path, description = "A number, or a time in RFC 3339", example = "1")), responses(
     (status = 200, description = "The version", body = VersionInfo),
     (status = 404, description = "No such version"),
@@ -293,6 +293,7 @@ struct RollBackRequest {
 /// of the history.
 #[utoipa::path(post, path = "/api/v1/state/rollbacks", tag = "state", request_body = RollBackRequest, responses(
     (status = 201, description = "Committed", body = ExecutedBody),
+    (status = 200, description = "Had been committed before, on the same root", body = ExecutedBody),
     (status = 404, description = "No such version"),
     (status = 409, description = "An execution has this `tx_id`"),
     (status = 410, description = "The version is no longer kept"),

@@ -43,7 +43,7 @@ pub(super) fn writing(limits: &Limits) -> OpenApiRouter<App> {
 /// What a verification came to.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
-enum Status {
+enum Verification {
     /// Nobody said anything about it.
     Unverified,
     /// The conditions hold for every input.
@@ -56,14 +56,14 @@ enum Status {
     Timeout,
 }
 
-impl From<Status> for VerificationStatus {
-    fn from(status: Status) -> Self {
+impl From<Verification> for VerificationStatus {
+    fn from(status: Verification) -> Self {
         match status {
-            Status::Unverified => Self::Unverified,
-            Status::Proved => Self::Proved,
-            Status::Failed => Self::Failed,
-            Status::Rejected => Self::Rejected,
-            Status::Timeout => Self::Timeout,
+            Verification::Unverified => Self::Unverified,
+            Verification::Proved => Self::Proved,
+            Verification::Failed => Self::Failed,
+            Verification::Rejected => Self::Rejected,
+            Verification::Timeout => Self::Timeout,
         }
     }
 }
@@ -82,8 +82,7 @@ struct BundleRequest {
     #[schema(max_length = 1024)]
     intent: String,
     /// What its verification came to.
-    #[schema(inline)]
-    status: Status,
+    status: Verification,
     /// Whatever else is known: any JSON.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Value>,
@@ -155,7 +154,7 @@ struct BundlesQuery {
     intent: Option<String>,
     /// With this status.
     #[param(inline)]
-    status: Option<Status>,
+    status: Option<Verification>,
     /// Of this code.
     code: Option<String>,
     /// Made from this time on, in RFC 3339.
