@@ -6,8 +6,9 @@ use std::sync::Arc;
 use merkle_core::Hash;
 
 use crate::checkpoint::{Catalogue, Pointer, decode_bucket};
-use crate::engine::Engine;
 use crate::engine::memory::MemoryEngine;
+use crate::engine::wal::{WalEngine, WalOptions};
+use crate::engine::{Engine, EngineBatch, EngineError};
 use crate::format;
 use crate::journal::Journal;
 use crate::record::{Changes, Record};
@@ -127,5 +128,74 @@ impl Store {
 
     fn journal(&self) -> Journal {
         Journal::new(Arc::new(self.engine.clone()))
+    }
+}
+
+/// A log before an engine, in memory, as the end of a process leaves it.
+#[derive(Default)]
+pub struct Log {
+    engine: MemoryEngine,
+    volume: MemoryVolume,
+}
+
+/// Keys with their new values, none where they go.
+pub type Write = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
+impl Log {
+    /// Writes and syncs, and goes on in the other file after `file_bytes`.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`], as of any log.
+    pub fn write(&self, writes: &[Write], file_bytes: u64) -> Result<(), EngineError> {
+        let log = self.open(file_bytes)?;
+        for changes in writes {
+            let changes = changes.clone();
+            log.write(EngineBatch { changes })?;
+            log.sync()?;
+        }
+        log.abandon();
+        Ok(())
+    }
+
+    /// The files of the log.
+    #[must_use]
+    pub fn files(&self) -> Vec<(String, Vec<u8>)> {
+        let names = self.volume.list().expect("in memory");
+        let read = |name: String| {
+            let source = self.volume.open(&name).expect("it is listed");
+            let len = source.len().expect("in memory");
+            let mut bytes = vec![0; usize::try_from(len).expect("in memory")];
+            source.read_at(0, &mut bytes).expect("in memory");
+            (name, bytes)
+        };
+        names.into_iter().map(read).collect()
+    }
+
+    /// Puts a file in the place of another, behind the log's back.
+    pub fn replace(&self, name: &str, bytes: &[u8]) {
+        let mut sink = self.volume.create(name).expect("in memory");
+        sink.append(bytes).expect("in memory");
+    }
+
+    /// Opens it, and reads all there is.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`], as of any log.
+    pub fn entries(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, EngineError> {
+        let log = self.open(u64::MAX)?;
+        let entries = log.scan(b"", b"\xff", usize::MAX)?;
+        log.abandon();
+        Ok(entries)
+    }
+
+    fn open(&self, file_bytes: u64) -> Result<WalEngine, EngineError> {
+        let options = WalOptions {
+            file_bytes,
+            thread: false,
+        };
+        let (engine, volume) = (self.engine.clone(), self.volume.clone());
+        WalEngine::open(Arc::new(volume), Box::new(engine), options)
     }
 }

@@ -95,6 +95,13 @@ impl WalEngine {
         }
         Ok(opened)
     }
+
+    /// Ends it as the end of the process would: nothing of it is brought to the engine any more.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn abandon(self) {
+        let gone = EngineError::Broken("the process is gone".to_owned());
+        self.shared.refuse(gone);
+    }
 }
 
 impl Engine for WalEngine {

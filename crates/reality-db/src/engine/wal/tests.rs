@@ -24,10 +24,7 @@ impl Store {
 
     /// The power goes while `wal` is open.
     fn crash(&self, wal: WalEngine, seed: u64) {
-        // Nothing of it is brought to the engine any more.
-        wal.shared
-            .refuse(EngineError::Broken("the power is gone".to_owned()));
-        drop(wal);
+        wal.abandon();
         let unsynced = self.engine.unsynced() as u64;
         let kept = usize::try_from(seed % (unsynced + 1)).unwrap();
         self.engine.lose_power(kept);
