@@ -30,13 +30,26 @@ fn server(at: &Path) -> Server {
     Server::of(limited, &["--server-config", "server.toml"])
 }
 
+/// Sends a request that may have no end but that of the connection.
 fn ask(address: &str, request: &[u8]) -> String {
+    exchange(address, request, true)
+}
+
+/// Whether the server answers. A connection whose one half is closed would not always get an answer: to
+/// the server its client may be gone.
+fn is_live(address: &str) -> bool {
+    exchange(address, LIVE, false).starts_with("HTTP/1.1 200")
+}
+
+fn exchange(address: &str, request: &[u8], ends: bool) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream
         .set_read_timeout(Some(Duration::from_secs(60)))
         .unwrap();
     let _ = stream.write_all(request); // it may be refused before its end
-    let _ = stream.shutdown(Shutdown::Write);
+    if ends {
+        let _ = stream.shutdown(Shutdown::Write);
+    }
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     String::from_utf8_lossy(&answer).into_owned()
@@ -87,13 +100,14 @@ fn more_connections_than_it_takes_are_told_to_come_back() {
         assert_eq!(told.count(), count.saturating_sub(2000));
         drop(held);
         // Places are free again once the server has noticed.
-        while !ask(&server.address, LIVE).starts_with("HTTP/1.1 200") {
+        while !is_live(&server.address) {
             std::thread::sleep(Duration::from_millis(20));
         }
         peaks.push(peak_mib(&server));
     }
     println!("peak memory after each flood: {peaks:?} MiB");
-    assert!(peaks[2] <= peaks[0] + 16, "memory grows: {peaks:?}");
+    // 10,000 connections more: 5 KiB that each left behind would show. The allocator keeps some.
+    assert!(peaks[2] <= peaks[0] + 48, "memory grows: {peaks:?}");
 }
 
 #[test]
@@ -147,7 +161,7 @@ fn bodies_without_end_and_requests_that_are_none_leave_it_as_it_was() {
         let refused = answer.is_empty() || answer.starts_with("HTTP/1.1 4");
         assert!(refused, "{nonsense:?}: {answer}");
     }
-    assert!(ask(&server.address, LIVE).starts_with("HTTP/1.1 200"));
+    assert!(is_live(&server.address));
     let after = peak_mib(&server);
     println!("peak memory {before} MiB before, {after} MiB after");
     // Sixteen bodies of 1 MiB at most were in memory, and what reads them.
