@@ -63,7 +63,7 @@ fn records() -> Vec<Record> {
             Record::Attack(it) => (it.event_ns, it.observed_ns) = (event_ns, observed_ns),
             Record::Metric(it) => (it.event_ns, it.observed_ns) = (event_ns, observed_ns),
             Record::Event(it) => (it.event_ns, it.observed_ns) = (event_ns, observed_ns),
-            _ => unreachable!(),
+            other => panic!("a kind of record without times here: {other:?}"),
         }
         record
     };
