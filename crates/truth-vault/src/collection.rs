@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Address;
+use crate::checked::{self, take};
 
 /// Its name in the vault's folder.
 pub(crate) const NAME: &str = "gc";
@@ -75,18 +76,12 @@ impl Collection {
         for address in &self.large {
             bytes.extend(address.as_bytes());
         }
-        let hash = blake3::hash(&bytes);
-        bytes.extend(hash.as_bytes());
-        bytes
+        checked::close(bytes)
     }
 
     /// `None` for bytes that are not as they were written.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let (content, hash) = bytes.split_last_chunk::<{ blake3::OUT_LEN }>()?;
-        if blake3::hash(content) != *hash {
-            return None;
-        }
-        let mut rest = content.strip_prefix(MAGIC)?;
+        let mut rest = checked::open(bytes, MAGIC)?;
         let mut collection = Self::default();
         for _ in 0..u32::from_le_bytes(take(&mut rest)?) {
             let segment = u32::from_le_bytes(take(&mut rest)?);
@@ -105,12 +100,6 @@ impl Collection {
         }
         Some(collection)
     }
-}
-
-fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (taken, behind) = rest.split_first_chunk()?;
-    *rest = behind;
-    Some(*taken)
 }
 
 #[cfg(test)]

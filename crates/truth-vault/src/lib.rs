@@ -6,6 +6,7 @@ mod bundle;
 mod car;
 mod catalogue;
 mod certificate;
+mod checked;
 mod collection;
 mod content;
 mod error;

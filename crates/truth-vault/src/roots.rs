@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
+use crate::checked::{self, take};
 use crate::volume::{self, Volume};
 use crate::{Address, BundleAddress, GetError};
 
@@ -121,18 +122,12 @@ impl Roots {
             bytes.extend(address.as_bytes());
             bytes.extend(expires_ns.to_le_bytes());
         }
-        let hash = blake3::hash(&bytes);
-        bytes.extend(hash.as_bytes());
-        bytes
+        checked::close(bytes)
     }
 
     /// `None` for bytes that are not as they were written.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let (content, hash) = bytes.split_last_chunk::<{ blake3::OUT_LEN }>()?;
-        if blake3::hash(content) != *hash {
-            return None;
-        }
-        let mut rest = content.strip_prefix(MAGIC)?;
+        let mut rest = checked::open(bytes, MAGIC)?;
         let mut roots = Self::default();
         for _ in 0..u64::from_le_bytes(take(&mut rest)?) {
             roots.pins.insert(Address::from_bytes(take(&mut rest)?));
@@ -152,12 +147,6 @@ impl Roots {
         }
         Some(roots)
     }
-}
-
-fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (taken, behind) = rest.split_first_chunk()?;
-    *rest = behind;
-    Some(*taken)
 }
 
 #[cfg(test)]

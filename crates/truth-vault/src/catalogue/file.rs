@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Row;
+use crate::checked::{self, take};
 use crate::{Address, BundleAddress, LegacyKey, VerificationStatus};
 
 const MAGIC: &[u8; 8] = b"d360cat\x01";
@@ -23,18 +24,12 @@ pub(crate) fn encode<'r>(rows: impl Iterator<Item = &'r Row>) -> Vec<u8> {
         out.extend(length.to_le_bytes());
         out.extend(row.intent.as_bytes());
     }
-    let check = blake3::hash(&out);
-    out.extend(check.as_bytes());
-    out
+    checked::close(out)
 }
 
 /// The rows; `None` if the bytes are not as they were written. They are made anew then.
 pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<Row>> {
-    let (body, check) = bytes.split_last_chunk::<{ blake3::OUT_LEN }>()?;
-    if blake3::hash(body) != *check {
-        return None;
-    }
-    let mut rest = body.strip_prefix(MAGIC)?;
+    let mut rest = checked::open(bytes, MAGIC)?;
     let mut rows: Vec<Row> = Vec::new();
     while !rest.is_empty() {
         rows.push(read(&mut rest)?);
@@ -43,15 +38,15 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<Row>> {
 }
 
 fn read(rest: &mut &[u8]) -> Option<Row> {
-    let address = Address::from_bytes(array(rest)?);
-    let code = Address::from_bytes(array(rest)?);
-    let created_ns = u64::from_le_bytes(array(rest)?);
-    let [status, flags] = array(rest)?;
+    let address = Address::from_bytes(take(rest)?);
+    let code = Address::from_bytes(take(rest)?);
+    let created_ns = u64::from_le_bytes(take(rest)?);
+    let [status, flags] = take(rest)?;
     let legacy_key = match flags & 2 {
         0 => None,
-        _ => Some(LegacyKey::from_bytes(array(rest)?)),
+        _ => Some(LegacyKey::from_bytes(take(rest)?)),
     };
-    let length = usize::from(u16::from_le_bytes(array(rest)?));
+    let length = usize::from(u16::from_le_bytes(take(rest)?));
     let (intent, behind) = rest.split_at_checked(length)?;
     *rest = behind;
     Some(Row {
@@ -63,10 +58,4 @@ fn read(rest: &mut &[u8]) -> Option<Row> {
         legacy_key,
         intent: Arc::from(str::from_utf8(intent).ok()?),
     })
-}
-
-fn array<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (array, behind) = rest.split_first_chunk()?;
-    *rest = behind;
-    Some(*array)
 }

@@ -7,6 +7,7 @@ use std::io;
 
 use super::Places;
 use super::run::{self, Run};
+use crate::checked::{self, take};
 use crate::volume::{self, Volume};
 
 /// Its name in the vault's folder.
@@ -50,27 +51,22 @@ impl IndexFile {
     }
 
     pub(crate) fn decode(mut bytes: Vec<u8>) -> Option<Self> {
-        let content = bytes.len().checked_sub(blake3::OUT_LEN)?;
-        let hash = blake3::Hash::from_slice(&bytes[content..]).ok()?;
-        if blake3::hash(&bytes[..content]) != hash {
-            return None;
-        }
-        bytes.truncate(content);
-        let mut rest = bytes.strip_prefix(MAGIC)?;
-        let count = u32::from_le_bytes(*take(&mut rest)?);
+        let mut rest = checked::open(&bytes, MAGIC)?;
+        let count = u32::from_le_bytes(take(&mut rest)?);
         let mut covered = Vec::new();
         for _ in 0..count {
             covered.push(Covered {
-                segment: u32::from_le_bytes(*take(&mut rest)?),
-                bytes: u64::from_le_bytes(*take(&mut rest)?),
+                segment: u32::from_le_bytes(take(&mut rest)?),
+                bytes: u64::from_le_bytes(take(&mut rest)?),
             });
         }
-        let count = u32::from_le_bytes(*take(&mut rest)?);
+        let count = u32::from_le_bytes(take(&mut rest)?);
         let others = usize::try_from(count).ok()?.checked_mul(run::ENTRY_BYTES)?;
         let (others, entries) = rest.split_at_checked(others)?;
         let others = run::decode_all(others)?;
-        let entries = bytes.len() - entries.len();
-        bytes.drain(..entries);
+        let (len, end) = (entries.len(), bytes.len() - checked::HASH_BYTES);
+        bytes.truncate(end);
+        bytes.drain(..end - len);
         let run = Run::new(bytes)?;
         Some(Self {
             covered,
@@ -94,19 +90,11 @@ impl IndexFile {
             run::encode(other, &mut bytes);
         }
         bytes.extend_from_slice(self.run.as_bytes());
-        let hash = blake3::hash(&bytes);
-        bytes.extend_from_slice(hash.as_bytes());
-        bytes
+        checked::close(bytes)
     }
 
     /// Puts it in place of the one that is there: all or nothing.
     pub(crate) fn write(&self, volume: &dyn Volume) -> io::Result<()> {
         volume::replace(volume, NAME, &self.encode())
     }
-}
-
-fn take<'b, const N: usize>(bytes: &mut &'b [u8]) -> Option<&'b [u8; N]> {
-    let (taken, rest) = bytes.split_first_chunk()?;
-    *bytes = rest;
-    Some(taken)
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::check::BadObject;
 use super::{Shared, Vault};
+use crate::checked;
 use crate::index::Place;
 use crate::segment::{self, FILE_HEADER_BYTES, Found, HEADER_BYTES, Header, Kind, Scan};
 use crate::sync::SyncPeer;
@@ -359,18 +360,12 @@ impl ScrubState {
             bytes.extend(segment.to_le_bytes());
             bytes.extend(checked_ns.to_le_bytes());
         }
-        let hash = blake3::hash(&bytes);
-        bytes.extend(hash.as_bytes());
-        bytes
+        checked::close(bytes)
     }
 
     /// `None` for bytes that say nothing.
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let (content, hash) = bytes.split_last_chunk::<{ blake3::OUT_LEN }>()?;
-        if blake3::hash(content) != *hash {
-            return None;
-        }
-        let (pairs, rest) = content.strip_prefix(STATE_MAGIC)?.as_chunks::<12>();
+        let (pairs, rest) = checked::open(bytes, STATE_MAGIC)?.as_chunks::<12>();
         let pair = |bytes: &[u8; 12]| {
             let segment = u32::from_le_bytes(bytes[..4].try_into().expect("four bytes"));
             let value = u64::from_le_bytes(bytes[4..].try_into().expect("eight bytes"));
