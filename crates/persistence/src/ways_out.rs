@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use vigilance::{Event, EventKind, Text};
@@ -198,6 +199,11 @@ impl Persistence {
                 let options = reality_db::Options::new().create(false).accept_damage(true);
                 let opened = reality_db::RealityDb::open(config.state_path(), &options);
                 let db = opened.map_err(OpenError::State)?;
+                if db.health() == reality_db::Health::Sound {
+                    // What only a check of everything finds has to be found again by this handle.
+                    db.verify_integrity(reality_db::Depth::Stored, |_| ControlFlow::Continue(()))
+                        .map_err(reality_db::RecoveryError::from)?;
+                }
                 db.take_way_out(way, reason)?;
                 drop(db);
                 Self::open(config)?

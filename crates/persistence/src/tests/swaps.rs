@@ -1,6 +1,7 @@
 //! Older copies of whole stores, flipped bits, and the ways out.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::{bundle, check, config, transfer};
@@ -131,4 +132,57 @@ fn an_older_state_can_be_accepted_on_the_record() {
     let (persistence, _) = Persistence::recover(config(life.path()), &way, "a test").unwrap();
     assert_eq!(check(&persistence).causes, []);
     persistence.execute(transfer(50)).unwrap();
+}
+
+#[test]
+fn the_whole_state_is_made_again_from_the_journal_alone() {
+    let (life, copied) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let root = live(life.path(), copied.path());
+    let heads = {
+        let (persistence, _) = Persistence::open(config(life.path())).unwrap();
+        let state = persistence.state();
+        state.checkpoint(|_| ControlFlow::Continue(())).unwrap();
+        persistence.heads()
+    };
+    // Everything that follows from the journal is gone: the tree on disk, the trail, the files of seals.
+    let checkpoints = life.path().join("state/checkpoints");
+    let mut damaged = 0;
+    for entry in fs::read_dir(&checkpoints).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.iter_mut().for_each(|byte| *byte ^= 0x55);
+        fs::write(&path, bytes).unwrap();
+        damaged += 1;
+    }
+    assert!(damaged > 0, "no checkpoint in {}", checkpoints.display());
+    fs::remove_dir_all(life.path().join("audit")).unwrap();
+    fs::remove_dir_all(life.path().join("seals")).unwrap();
+    let mut taken = Vec::new();
+    let persistence = loop {
+        let accepting = config(life.path()).accept_damage(true);
+        let ways = match Persistence::open(accepting) {
+            // Opening gets over checkpoints that are damaged; a check of everything does not.
+            Ok((persistence, report))
+                if report.causes.is_empty() && check(&persistence).causes.is_empty() =>
+            {
+                break persistence;
+            }
+            Ok((persistence, _)) => persistence.ways_out().unwrap(),
+            Err(error) => error.ways_out(),
+        };
+        let way = ways
+            .iter()
+            .find(|way| way.is_exact() && !taken.contains(*way));
+        let way = way.unwrap_or_else(|| panic!("after {taken:?}: {ways:?}"));
+        taken.push(way.clone());
+        // There may be more damage behind it, with a way out of its own.
+        drop(Persistence::recover(config(life.path()), way, "a test"));
+    };
+    assert_eq!(persistence.state().version().root.to_string(), root);
+    let size = heads.log.size.get();
+    assert_eq!(persistence.audit().root_at(size).unwrap(), heads.log.root);
+    let replay = persistence.replay(1..=heads.version).unwrap();
+    let last = replay.map(Result::unwrap).last().unwrap();
+    assert_eq!(last.root_after, heads.state_root);
+    assert!(taken.len() >= 2, "{taken:?}"); // the tree and the trail, at least
 }
