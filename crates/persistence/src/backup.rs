@@ -14,10 +14,8 @@ use crate::seal::write_whole;
 use crate::{
     Config, Hash, OpenError, OpenReport, Persistence, Seal, SealError, StorageError, Store,
 };
-use objects::{back_up_vault, check_objects};
+use objects::{back_up_vault, check_objects, restore_vault};
 use part::{PartWriter, encode, part_path, read_part};
-
-pub(crate) use objects::restore_vault;
 
 /// What a backup added.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,7 +150,7 @@ impl Persistence {
         if versions > 0 {
             self.write_journal(folder, from, head.version, control)?;
         }
-        let (objects, vault) = back_up_vault(self.vault(), folder, control)?;
+        let (objects, vault) = back_up_vault(self.vault(), folder, last.as_ref(), control)?;
         let previous = self.last_seal().map(|(seal, _)| seal.digest());
         let head = crate::shared::Head { vault, ..head };
         let time_ns = self.last_seal().map_or(0, |(seal, _)| seal.time_ns);
@@ -225,11 +223,7 @@ impl Persistence {
     ///
     /// [`BackupError`].
     pub fn check_backup(config: &Config, folder: &Path) -> Result<Seal, BackupError> {
-        let mut keys = vec![crate::open::signer(config)?.verifier_key()];
-        keys.extend(config.trusted_keys.iter().cloned());
-        let Some(seal) = read_seal(folder, &keys)? else {
-            return Err(damaged(&folder.join(SEAL), "it is missing"));
-        };
+        let seal = seal_of(config, folder)?;
         check_journal(folder, &seal)?;
         check_objects(folder, &seal)?;
         Ok(seal)
@@ -271,16 +265,24 @@ impl Persistence {
                 return Err(BackupError::NotEmpty { path });
             }
         }
-        let mut keys = vec![crate::open::signer(&config)?.verifier_key()];
-        keys.extend(config.trusted_keys.iter().cloned());
-        let Some(seal) = read_seal(folder, &keys)? else {
-            return Err(damaged(&folder.join(SEAL), "it is missing"));
-        };
+        let seal = seal_of(&config, folder)?;
         restore_state(&config, folder, &seal, control)?;
-        restore_vault(&config, folder)?;
+        restore_vault(&config, folder, &seal)?;
         let note = fs::read(folder.join(SEAL)).map_err(StorageError::file(folder))?;
         Ok(Self::open(config.rebuilding().trusted_seal(note))?)
     }
+}
+
+/// Puts the objects of the backup in `folder` into the vault of `config`.
+pub(crate) fn restore_objects(config: &Config, folder: &Path) -> Result<(), BackupError> {
+    restore_vault(config, folder, &seal_of(config, folder)?)
+}
+
+/// The seal of a backup, signed by the key of `config` or a trusted one.
+fn seal_of(config: &Config, folder: &Path) -> Result<Seal, BackupError> {
+    let mut keys = vec![crate::open::signer(config)?.verifier_key()];
+    keys.extend(config.trusted_keys.iter().cloned());
+    read_seal(folder, &keys)?.ok_or_else(|| damaged(&folder.join(SEAL), "it is missing"))
 }
 
 fn check_journal(folder: &Path, seal: &Seal) -> Result<(), BackupError> {

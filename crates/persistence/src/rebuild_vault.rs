@@ -30,7 +30,7 @@ pub(crate) fn rebuild_vault(config: &Config) -> Result<(), RebuildVaultError> {
     let before = aside(&path)?;
     set_aside(&path)?;
     if let Some(backup) = &config.backup {
-        let taken = crate::backup::restore_vault(config, backup);
+        let taken = crate::backup::restore_objects(config, backup);
         taken.map_err(|error| RebuildVaultError::Backup(Box::new(error)))?;
     }
     let open = |path: &std::path::Path, create| {

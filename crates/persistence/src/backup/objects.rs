@@ -13,13 +13,15 @@ use crate::seal::write_whole;
 use crate::shared::VaultHead;
 use crate::{Config, Seal, StorageError, Store, VaultError};
 
-/// Adds the objects that the backup does not have. How many they are, and what it holds with them.
+/// Adds the objects that the backup does not have, which goes as far as `last`. How many they are, and
+/// what it holds with them.
 pub(super) fn back_up_vault(
     vault: &Vault,
     folder: &Path,
+    last: Option<&Seal>,
     control: Control<'_>,
 ) -> Result<(u64, VaultHead), BackupError> {
-    let (nth, mut known) = listed(folder)?;
+    let (nth, mut known) = listed(folder, last.map_or(0, |last| last.vault_objects))?;
     let mut added = Vec::new();
     let mut after = None;
     loop {
@@ -46,7 +48,6 @@ pub(super) fn back_up_vault(
     let file = out.into_inner().map_err(|error| error.into_error());
     let synced = file.and_then(|file| file.sync_all());
     synced.map_err(StorageError::file(&path))?;
-    // The list is written last: without it the file is written again.
     let list: String = added.iter().map(|address| format!("{address}\n")).collect();
     let written = write_whole(folder, &list_name(nth), list.as_bytes());
     written.map_err(StorageError::file(folder))?;
@@ -55,10 +56,15 @@ pub(super) fn back_up_vault(
     Ok((count, head_of(&known)))
 }
 
-/// How many lists of objects there are, and all that is in them.
-fn listed(folder: &Path) -> Result<(u64, BTreeSet<Address>), BackupError> {
+/// How many lists of objects it takes to come to `objects`, and what is in them.
+///
+/// A list behind those belongs to a backup that was not finished: its files are written again.
+fn listed(folder: &Path, objects: u64) -> Result<(u64, BTreeSet<Address>), BackupError> {
     let mut known = BTreeSet::new();
     for nth in 0.. {
+        if known.len() as u64 >= objects {
+            return Ok((nth, known));
+        }
         let path = folder.join(list_name(nth));
         let list = match fs::read_to_string(&path) {
             Ok(list) => list,
@@ -92,7 +98,7 @@ fn head_of(addresses: &BTreeSet<Address>) -> VaultHead {
 }
 
 pub(super) fn check_objects(folder: &Path, seal: &Seal) -> Result<(), BackupError> {
-    let (count, known) = listed(folder)?;
+    let (count, known) = listed(folder, seal.vault_objects)?;
     let mut found = BTreeSet::new();
     for nth in 0..count {
         let path = folder.join(car_name(nth));
@@ -116,12 +122,16 @@ pub(super) fn check_objects(folder: &Path, seal: &Seal) -> Result<(), BackupErro
     Ok(())
 }
 
-/// Puts the objects of a backup into the vault of `config`.
-pub(crate) fn restore_vault(config: &Config, folder: &Path) -> Result<(), BackupError> {
+/// Puts the objects of a backup that goes as far as `seal` into the vault of `config`.
+pub(super) fn restore_vault(
+    config: &Config,
+    folder: &Path,
+    seal: &Seal,
+) -> Result<(), BackupError> {
     let options = Options::new();
     let vault = Vault::open(config.vault_path(), &options).map_err(VaultError::from);
     let vault = vault.map_err(StorageError::from)?;
-    for nth in 0..listed(folder)?.0 {
+    for nth in 0..listed(folder, seal.vault_objects)?.0 {
         let path = folder.join(car_name(nth));
         let file = File::open(&path).map_err(StorageError::file(&path))?;
         vault.import_car(BufReader::new(file), Durability::Batch)?;

@@ -116,6 +116,37 @@ fn a_backup_grows_and_a_changed_one_is_refused() {
 }
 
 #[test]
+fn a_backup_that_was_cut_off_before_its_seal_is_the_one_before() {
+    let (life, backup) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (persistence, _) = Persistence::open(keyed(life.path())).unwrap();
+    let put_and_back_up = |id| {
+        persistence.put_bundle(&bundle(id), 1).unwrap();
+        persistence.execute(transfer(id)).unwrap();
+        persistence.backup(backup.path()).unwrap()
+    };
+    let checked = || Persistence::check_backup(&keyed(life.path()), backup.path()).unwrap();
+    put_and_back_up(0);
+    let before = checked();
+    let seal = std::fs::read(backup.path().join("backup.seal")).unwrap();
+    put_and_back_up(1);
+    std::fs::write(backup.path().join("backup.seal"), seal).unwrap();
+    assert_eq!(checked(), before);
+    let into = tempfile::tempdir().unwrap();
+    let (restored, _) = Persistence::restore(keyed(into.path()), backup.path()).unwrap();
+    assert_eq!(restored.state().version().root, before.state_root);
+    drop(restored);
+    // The next backup writes anew what was not finished.
+    std::fs::write(backup.path().join("vault-000001.car"), "half a file").unwrap();
+    let report = put_and_back_up(2);
+    let after = checked();
+    assert_eq!(
+        (after.version, after.state_root),
+        (report.version, report.root)
+    );
+    assert_eq!(after.vault_objects, before.vault_objects + report.objects);
+}
+
+#[test]
 fn earlier_moments_are_as_they_were() {
     let folder = tempfile::tempdir().unwrap();
     let (persistence, _) = Persistence::open(config(folder.path())).unwrap();
