@@ -72,7 +72,6 @@ fn fuzz_one(repo: &Repo, target: &str, seconds: u64) -> Result<()> {
     fuzz.arg(format!("-timeout={INPUT_SECONDS_MAX}"));
     fuzz.arg(format!("-rss_limit_mb={MEMORY_MIB_MAX}"))
         .arg("-print_final_stats=1");
-    fuzz.env("RUST_BACKTRACE", "0"); // else cargo-fuzz shows its own, over the panic's message
     eprintln!("$ {}", process::shown(&fuzz));
     let file = File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
     let status = fuzz.stdout(file.try_clone()?).stderr(file).status()?;
@@ -105,6 +104,7 @@ fn cargo_fuzz(repo: &Repo, subcommand: &str) -> Result<Command> {
     // Sanitizers watch unsafe code, of which we have none; without them the stable compiler does.
     fuzz.args([subcommand, "--sanitizer=none", "--target-dir"])
         .arg(repo.target().join("fuzz"));
+    fuzz.env("RUST_BACKTRACE", "0"); // else cargo-fuzz shows its own, over what went wrong
     Ok(fuzz)
 }
 
