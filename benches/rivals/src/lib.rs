@@ -84,6 +84,10 @@ const PARTS: &[Area] = &[
         name: "vault::life",
         rows: vault::life,
     },
+    Area {
+        name: "vault::check",
+        rows: vault::check,
+    },
 ];
 
 /// Measures what the program's arguments name, with `peers` beside our store of state and

@@ -4,6 +4,7 @@
 
 mod blob;
 mod cacache;
+mod check;
 mod floor;
 mod git;
 mod large;
@@ -24,6 +25,7 @@ pub(crate) fn rows(report: &mut Report) {
     many(report);
     large(report);
     life(report);
+    check(report);
 }
 
 /// Rows on many small blobs.
@@ -39,4 +41,9 @@ pub(crate) fn large(report: &mut Report) {
 /// Rows on vaults that are opened and weighed.
 pub(crate) fn life(report: &mut Report) {
     life::rows(report);
+}
+
+/// Rows on vaults that are checked and collected as a whole.
+pub(crate) fn check(report: &mut Report) {
+    check::rows(report);
 }

@@ -6,6 +6,7 @@
 mod chunk;
 mod finish;
 mod order;
+mod words;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -130,11 +131,11 @@ impl Trail {
         let mut check = InOrder::new(&conn, self.shared())?;
         let folder = self.shared().folder();
         let workers = workers.into_iter();
-        let workers = workers
+        let mut workers: Vec<_> = workers
             .map(|conn| Worker::new(conn, folder, check.words()))
             .collect();
         report.size = check.size();
-        let went = match in_chunks(workers, &mut check, found, progress) {
+        let went = match in_chunks(&mut workers, &mut check, found, progress) {
             Ok(went) => went,
             Err(error) => {
                 found.take(Err(error))?;
@@ -142,7 +143,7 @@ impl Trail {
             }
         };
         if went.is_continue() {
-            finish::finish(self, &conn, depth, &mut check, found)?;
+            finish::finish(self, &conn, depth, &mut check, &mut workers, found)?;
             report.is_complete = true;
             report.root = check.root();
         }
@@ -204,7 +205,7 @@ fn snapshots(shared: &crate::shared::Shared) -> Result<(Connection, Vec<Connecti
 
 /// Runs the workers over all chunks, and takes their results in order.
 fn in_chunks(
-    workers: Vec<Worker>,
+    workers: &mut [Worker],
     check: &mut InOrder<'_>,
     found: &mut Found,
     progress: &mut impl FnMut(VerifyProgress) -> ControlFlow<()>,
@@ -213,7 +214,7 @@ fn in_chunks(
     let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
         let (say, hear) = mpsc::sync_channel(2 * WORKERS);
-        for mut worker in workers {
+        for worker in workers {
             let (say, next, stop) = (say.clone(), &next, &stop);
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {

@@ -6,8 +6,9 @@
 
 use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
+use std::iter;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params_from_iter};
 
 use super::{Entry, Projection, Verifier};
 use crate::content;
@@ -118,13 +119,29 @@ fn erasable_texts(conn: &Connection, range: IndexRange) -> rusqlite::Result<Vec<
 /// Compares the index with the records' words, as multisets of (word, record, place): both are summed
 /// as keyed hashes that nobody outside can foresee.
 ///
-/// As sums do not mind the order, several threads can each see a part: see [`part`](Self::part).
+/// As sums do not mind the order, several threads can each see a part: see [`part`](Self::part) and
+/// [`stored`](Self::stored).
 #[derive(Debug, Default)]
 pub(crate) struct TextVerifier {
     keys: [RandomState; 2],
-    expected: [u64; 2],
-    count: u64,
+    expected: Sum,
     first: Option<u64>,
+}
+
+/// A sum over words and where they stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sum {
+    hashes: [u64; 2],
+    count: u64,
+}
+
+impl Sum {
+    pub(crate) fn add(&mut self, other: Self) {
+        for (sum, more) in self.hashes.iter_mut().zip(other.hashes) {
+            *sum = sum.wrapping_add(more);
+        }
+        self.count += other.count;
+    }
 }
 
 impl TextVerifier {
@@ -138,8 +155,7 @@ impl TextVerifier {
 
     /// Adds what a part has seen.
     pub(crate) fn add(&mut self, part: &Self) {
-        add(&mut self.expected, part.expected);
-        self.count += part.count;
+        self.expected.add(part.expected);
         self.first = match (self.first, part.first) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
@@ -152,23 +168,72 @@ impl TextVerifier {
         for entry in entries {
             let words = words(entry);
             for (word, place) in words.split(' ').filter(|word| !word.is_empty()).zip(0..) {
-                let hashes = self.hashes(word, entry.index.cast_signed(), place);
-                add(&mut self.expected, hashes);
-                self.count += 1;
+                let placed = self.placed(self.hashes(word), entry.index.cast_signed(), place);
+                self.expected.add(placed);
             }
         }
     }
 
-    fn hashes(&self, word: &str, index: i64, place: i64) -> [u64; 2] {
-        self.keys
-            .each_ref()
-            .map(|key| key.hash_one((word, index, place)))
+    /// Sums up the words that the index has from `from` on and before `to`.
+    pub(crate) fn stored(
+        &self,
+        conn: &Connection,
+        from: &str,
+        to: Option<&str>,
+    ) -> rusqlite::Result<Sum> {
+        conn.execute_batch(
+            "CREATE VIRTUAL TABLE IF NOT EXISTS temp.search_words
+             USING fts5vocab('main', 'search', 'instance')",
+        )?;
+        let mut select = conn.prepare_cached(match to {
+            Some(_) => {
+                "SELECT term, doc, offset FROM temp.search_words WHERE term >= ? AND term < ?"
+            }
+            None => "SELECT term, doc, offset FROM temp.search_words WHERE term >= ?",
+        })?;
+        let first = self.first.unwrap_or_default().cast_signed();
+        let mut sum = Sum::default();
+        // All places of a word follow one another.
+        let (mut word, mut hashes) = (String::new(), self.hashes(""));
+        let mut rows = select.query(params_from_iter(iter::once(from).chain(to)))?;
+        while let Some(row) = rows.next()? {
+            let index: i64 = row.get(1)?;
+            // Words of records that were moved out may stay: they are not shown.
+            if index >= first {
+                let term = row.get_ref(0)?.as_str()?;
+                if term != word {
+                    term.clone_into(&mut word);
+                    hashes = self.hashes(term);
+                }
+                sum.add(self.placed(hashes, index, row.get(2)?));
+            }
+        }
+        Ok(sum)
     }
-}
 
-fn add(sums: &mut [u64; 2], more: [u64; 2]) {
-    for (sum, more) in sums.iter_mut().zip(more) {
-        *sum = sum.wrapping_add(more);
+    /// Says so if the index has other words than the records.
+    pub(crate) fn compare(&self, stored: Sum, found: &mut Vec<Damage>) {
+        if stored != self.expected {
+            let (stored, expected) = (stored.count, self.expected.count);
+            found.push(Damage::Projection {
+                table: "search".into(),
+                row: format!("{stored} words where the records have {expected}"),
+                column: "words".into(),
+                index: None,
+            });
+        }
+    }
+
+    fn hashes(&self, word: &str) -> [u64; 2] {
+        self.keys.each_ref().map(|key| key.hash_one(word))
+    }
+
+    fn placed(&self, [one, other]: [u64; 2], index: i64, place: i64) -> Sum {
+        let hashes = [
+            self.keys[0].hash_one((one, index, place)),
+            self.keys[1].hash_one((other, index, place)),
+        ];
+        Sum { hashes, count: 1 }
     }
 }
 
@@ -184,31 +249,7 @@ impl Verifier for TextVerifier {
     }
 
     fn finish(&mut self, conn: &Connection, found: &mut Vec<Damage>) -> rusqlite::Result<()> {
-        let first = self.first.unwrap_or_default().cast_signed();
-        let (mut sums, mut count) = ([0; 2], 0_u64);
-        conn.execute_batch(
-            "CREATE VIRTUAL TABLE IF NOT EXISTS temp.search_words
-             USING fts5vocab('main', 'search', 'instance')",
-        )?;
-        let mut select = conn.prepare("SELECT term, doc, offset FROM temp.search_words")?;
-        let mut rows = select.query([])?;
-        while let Some(row) = rows.next()? {
-            let index: i64 = row.get(1)?;
-            // Words of records that were moved out may stay: they are not shown.
-            if index >= first {
-                let word = row.get_ref(0)?.as_str()?;
-                add(&mut sums, self.hashes(word, index, row.get(2)?));
-                count += 1;
-            }
-        }
-        if (sums, count) != (self.expected, self.count) {
-            found.push(Damage::Projection {
-                table: "search".into(),
-                row: format!("{count} words where the records have {}", self.count),
-                column: "words".into(),
-                index: None,
-            });
-        }
+        self.compare(self.stored(conn, "", None)?, found);
         Ok(())
     }
 }

@@ -60,6 +60,11 @@ impl Worker {
         }
     }
 
+    /// What it reads from.
+    pub(super) fn conn(&self) -> &Connection {
+        &self.conn
+    }
+
     /// Checks the records `[first, end)`.
     pub(super) fn chunk(&mut self, first: u64, end: u64) -> Result<Chunk, StorageError> {
         let mut chunk = Chunk {

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::chunk::{orphan, read_tile, tile_damage, unreadable};
+use super::chunk::{Worker, orphan, read_tile, tile_damage, unreadable};
 use super::order::InOrder;
 use super::{DAMAGES_MAX, Depth, Found};
 use crate::edge::{LEVEL_MAX, TILE_WIDTH};
@@ -18,6 +18,7 @@ pub(super) fn finish(
     conn: &Connection,
     depth: Depth,
     check: &mut InOrder<'_>,
+    workers: &mut [Worker],
     found: &mut Found,
 ) -> Result<(), ReadError> {
     let step = schema::check(conn).map(|damage| found.add(damage));
@@ -29,7 +30,7 @@ pub(super) fn finish(
     check.texts_against_redactions(found);
     let step = unowned(conn, check, found);
     found.take(step.map_err(ReadError::from))?;
-    let step = check.finish_projections(found);
+    let step = check.finish_projections(workers, found);
     found.take(step.map_err(ReadError::from))?;
     let head = check.edge.head();
     if let Some(root) = check.root()

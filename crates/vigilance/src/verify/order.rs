@@ -6,8 +6,8 @@ use std::sync::Arc;
 use merkle_core::{CompactRange, Hash};
 use rusqlite::Connection;
 
-use super::chunk::{Chunk, orphan, tile_damage, unreadable};
-use super::{ContinuityBreak, DAMAGES_MAX, Found};
+use super::chunk::{Chunk, Worker, orphan, tile_damage, unreadable};
+use super::{ContinuityBreak, DAMAGES_MAX, Found, words};
 use crate::edge::{Edge, TILE_WIDTH, perfect_root};
 use crate::error::{ReadError, StorageError};
 use crate::health::{Damage, TileFault};
@@ -222,14 +222,21 @@ impl<'c> InOrder<'c> {
     }
 
     /// The projections' last word.
-    pub(super) fn finish_projections(&mut self, found: &mut Found) -> Result<(), StorageError> {
+    pub(super) fn finish_projections(
+        &mut self,
+        workers: &mut [Worker],
+        found: &mut Found,
+    ) -> Result<(), StorageError> {
         let mut damage = Vec::new();
-        let verifiers: [&mut dyn Verifier; 3] =
-            [&mut *self.typed, &mut *self.rollups, &mut self.words];
-        for verifier in verifiers {
-            if let Err(error) = verifier.finish(self.conn, &mut damage) {
-                damage.push(unreadable(error, "a table", 0, self.edge.size())?);
-            }
+        let stored = words::stored(&self.words, workers);
+        let stored = stored.map(|stored| self.words.compare(stored, &mut damage));
+        let steps = [
+            stored,
+            self.typed.finish(self.conn, &mut damage),
+            self.rollups.finish(self.conn, &mut damage),
+        ];
+        for error in steps.into_iter().filter_map(Result::err) {
+            damage.push(unreadable(error, "a table", 0, self.edge.size())?);
         }
         found.add(damage);
         Ok(())
