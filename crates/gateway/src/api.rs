@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use persistence::{Event, EventKind, Persistence, Text};
+use persistence::Persistence;
 use reality_db::Snapshot;
 use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
@@ -82,14 +82,11 @@ impl App {
         self.shell.pool.run(move || call(&app)).await
     }
 
-    /// Records an act of an administrator. One that cannot be recorded, as in panic mode, is in the log of
-    /// the server.
+    /// Records an act of an administrator: in the log, or among the incidents until the log takes it.
     pub(crate) fn note(&self, who: &str, what: &str) {
         tracing::info!(who, what, "administration");
-        let mut event = Event::new(EventKind::Note, now_ns());
-        event.source = Some("gateway".to_owned());
-        event.message = Some(Text::plain(format!("{what}, by {who}")));
-        if let Err(error) = self.store.log_event(event) {
+        let text = format!("{what}, by {who}");
+        if let Err(error) = self.store.log_act(now_ns(), "gateway", &text) {
             tracing::error!(%error, who, what, "an act of an administrator is not on record");
         }
     }

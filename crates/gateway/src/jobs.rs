@@ -101,8 +101,12 @@ impl Job {
         self.lock().outcome.is_none()
     }
 
-    /// Asks it to end; it does so at its next step.
+    /// Asks it to end; it does so at its next step. One that has ended stays what it came to.
     pub(crate) fn cancel(&self) {
+        let standing = self.lock();
+        if standing.outcome.is_some() {
+            return;
+        }
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
@@ -139,6 +143,15 @@ impl Job {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::Kind;
+
+    #[test]
+    fn a_job_that_failed_was_not_cancelled_by_who_came_later() {
+        let job = Jobs::default().begin(JobKind::Backup).unwrap();
+        job.end(Err(Problem::new(Kind::Internal, "")));
+        job.cancel();
+        assert!(!job.is_cancelled());
+    }
 
     #[test]
     fn one_of_a_kind_runs_at_a_time_and_those_that_ended_are_forgotten_first() {

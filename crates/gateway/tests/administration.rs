@@ -8,6 +8,7 @@ mod server;
 
 use base64ct::{Base64, Encoding};
 use client::Answer;
+use gateway::Scope;
 use merkle_core::{EntryBundle, Tile, TileKind, log_leaf_hash};
 use persistence::{Config, Health, Persistence};
 use serde_json::{Value, json};
@@ -461,4 +462,145 @@ fn a_way_out_of_panic_is_taken_once_the_stores_are_closed() {
         format!("{last:?}").contains("a test (asked for by local)"),
         "{last:?}"
     );
+}
+
+#[test]
+fn what_administrators_do_in_panic_mode_is_kept_and_in_the_log_afterwards() {
+    let server = Running::start();
+    put(&server, "t1", "a", "1");
+    let dir = server.into_dir();
+    std::fs::remove_dir_all(dir.path().join("data/audit")).unwrap();
+    let mut server = Running::in_dir_damaged(dir);
+    let job = server.client().send("POST", "/api/v1/jobs/verify", None);
+    assert_eq!(finished(&server, &job)["status"], "done");
+    let asked = server.client().send("DELETE", "/api/v1/jobs/1", None);
+    assert_eq!(asked.status, 202);
+    let admin = server::token(server.dir.as_ref().unwrap(), Scope::Admin);
+    let client = || server.client().token(&admin);
+    let incidents = || client().get("/api/v1/panic").json()["incidents"].clone();
+    let told = |what: &str| incidents().to_string().contains(what);
+    let begun = std::time::Instant::now();
+    while !(told("verify begun, job 1, by local") && told("(admin) made")) {
+        assert!(begun.elapsed().as_secs() < 20, "{}", incidents());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let ask = json!({"way": "rebuild-trail", "reason": "a test"});
+    assert_eq!(client().post("/api/v1/panic/recovery", &ask).status, 202);
+    let recovery = server.ended().recovery.unwrap();
+    let dir = server.into_dir();
+    let stores = Config::new(dir.path().join("data")).time_ns(1);
+    let stores = stores.name("test.example/ledger");
+    drop(Persistence::recover(stores, &recovery.way, &recovery.reason).unwrap());
+
+    let server = Running::in_dir(dir, |_| {});
+    server.store.catch_up().unwrap();
+    let client = server.client().token(&admin);
+    let page = client
+        .get("/api/v1/audit/records?event=note&limit=100")
+        .json();
+    let messages = page["items"].as_array().unwrap().iter().map(|item| {
+        let path = format!("/api/v1/audit/records/{}", item["index"]);
+        client.get(&path).json()["fields"]["message"].to_string()
+    });
+    let messages: Vec<_> = messages.collect();
+    for act in [
+        "verify begun, job 1, by local",
+        "job 1 asked to end, by local",
+        "(admin) made, by whoever can write the token file",
+        "the way out rebuild-trail asked for: a test, by admin (",
+    ] {
+        let times = messages.iter().filter(|it| it.contains(act)).count();
+        assert_eq!(times, 1, "{act}: {messages:?}");
+    }
+}
+
+#[test]
+fn a_check_that_is_cancelled_ends_as_that_and_the_next_one_runs() {
+    let server = Running::start();
+    put(&server, "t1", "a", "1");
+    let verify = || server.client().send("POST", "/api/v1/jobs/verify", None);
+    // One check of the state at a time: while this one stands still, the job cannot come to its end.
+    let begun = std::sync::OnceLock::new();
+    let depth = reality_db::Depth::Stored;
+    let held = server.store.state().verify_integrity(depth, |_| {
+        begun.get_or_init(|| {
+            let job = verify();
+            assert_eq!(verify().problem(), "conflict"); // one at a time
+            let path = job.headers["location"].clone();
+            let asked = server.client().send("DELETE", &path, None);
+            assert_eq!(
+                (asked.status, &asked.json()["status"]),
+                (202, &json!("running"))
+            );
+            job
+        });
+        std::ops::ControlFlow::Continue(())
+    });
+    assert!(held.unwrap().complete);
+    let ended = finished(&server, begun.get().unwrap());
+    assert_eq!(
+        (&ended["status"], &ended["result"]),
+        (&json!("cancelled"), &Value::Null)
+    );
+    assert!(
+        ended["ended"].is_string() && ended["left_s"].is_null(),
+        "{ended}"
+    );
+    let next = finished(&server, &verify());
+    assert_eq!(
+        (&next["status"], &next["result"]["sound"]),
+        (&json!("done"), &json!(true)),
+        "{next}"
+    );
+    put(&server, "t2", "a", "2");
+    assert!(acts(&server).contains(&"job 1 asked to end, by local".to_owned()));
+}
+
+#[test]
+fn a_backup_that_is_cancelled_leaves_none_and_the_next_one_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let backups = folder.path().to_owned();
+    let server = Running::with(|config| config.backups.folder = Some(backups));
+    let begin = || {
+        server
+            .client()
+            .post("/api/v1/backups", &json!({"name": "daily"}))
+    };
+    // More and more to back up, until there is time to say no.
+    for round in 0..8_u64 {
+        let ids = (0..2000 << round).map(|nth| format!("{round}-{nth}"));
+        let tickets: Vec<_> = ids
+            .map(|id| {
+                let proved = persistence::ExecutionStatus::Proved;
+                let execution = persistence::Execution::new(&id, "put", proved, 1);
+                server
+                    .store
+                    .submit(execution.put(id.as_bytes(), b"1"))
+                    .unwrap()
+            })
+            .collect();
+        tickets
+            .into_iter()
+            .for_each(|ticket| drop(ticket.wait().unwrap()));
+        let begun = begin();
+        server
+            .client()
+            .send("DELETE", &begun.headers["location"], None);
+        let ended = finished(&server, &begun);
+        if ended["status"] == "cancelled" {
+            break;
+        }
+        assert!(ended["status"] == "done" && round < 7, "{ended}");
+        std::fs::remove_dir_all(folder.path().join("daily")).unwrap();
+    }
+    let listed = server.client().get("/api/v1/backups").json();
+    assert_eq!(listed["items"], json!([])); // one that was never finished is none
+    let whole = finished(&server, &begin());
+    assert_eq!(whole["status"], "done", "{whole}");
+    let root = server.store.state().version().root.to_string();
+    assert_eq!(whole["result"]["root"], json!(root));
+    let stores = Config::new(server.dir.as_ref().unwrap().path().join("data"));
+    let stores = stores.name("test.example/ledger");
+    let seal = Persistence::check_backup(&stores, &folder.path().join("daily")).unwrap();
+    assert_eq!(seal.state_root.to_string(), root);
 }

@@ -48,7 +48,7 @@ pub use error::{ExecuteError, StorageError};
 pub use execution::{Executed, Execution, Recorded, Write};
 pub use health::{Cause, Health, Panic, Store};
 pub use import::{ImportReport, LegacyImportError, StateImport};
-pub use incident::{Incident, IncidentKind, incidents};
+pub use incident::{Incident, IncidentKind, incidents, note_act};
 pub use invariant::{
     Change, ChangedKey, Conservation, Invariant, Nonces, NotANumber, Reading, Step, Violation,
 };

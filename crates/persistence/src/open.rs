@@ -123,6 +123,11 @@ impl Persistence {
         for cause in causes {
             crate::incident::note(&known, &Incident::panic(time_ns, cause));
         }
+        if let Ok((persistence, _)) = &opened
+            && persistence.health() == Health::Sound
+        {
+            persistence.log_noted_acts();
+        }
         opened
     }
 

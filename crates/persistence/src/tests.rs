@@ -2,6 +2,7 @@
 
 mod acts;
 mod basics;
+mod incidents;
 mod legacy;
 mod receipts;
 pub(crate) mod steps;

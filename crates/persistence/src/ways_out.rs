@@ -169,12 +169,27 @@ impl Persistence {
     /// Takes a way out while the stores are closed, opens them, and records it with `reason`: in the log,
     /// and among the [incidents](crate::incidents).
     ///
-    /// Nothing is deleted: what is replaced is set aside beside it.
+    /// Nothing is deleted: what is replaced is set aside beside it. A way that led nowhere, or to stores
+    /// that are damaged still, is noted too, and recorded once the log takes records again.
     ///
     /// # Errors
     ///
     /// [`RecoverError`].
     pub fn recover(
+        config: Config,
+        way: &WayOut,
+        reason: &str,
+    ) -> Result<(Self, OpenReport), RecoverError> {
+        let known = config.clone();
+        Self::take(config, way, reason).inspect_err(|error| {
+            let text = format!("the way out {way:?} led nowhere: {error}; {reason}");
+            if let Err(error) = crate::note_act(&known, known.time_ns, SOURCE, &text) {
+                tracing::error!(%error, text, "an act was not noted");
+            }
+        })
+    }
+
+    fn take(
         config: Config,
         way: &WayOut,
         reason: &str,
@@ -233,14 +248,17 @@ impl Persistence {
         };
         let (persistence, report) = opened;
         persistence.shared().note(&incident);
-        let mut event = Event::new(EventKind::Recovered, time_ns);
-        event.source = Some("persistence".to_owned());
         let text = format!("{way:?}: {reason}");
         let text = &text[..text.floor_char_boundary(REASON_BYTES_MAX)];
-        event.message = Some(Text::plain(text));
         if persistence.health() == Health::Sound {
+            let mut event = Event::new(EventKind::Recovered, time_ns);
+            event.source = Some(SOURCE.to_owned());
+            event.message = Some(Text::plain(text));
             let recorded = persistence.log_event(event);
             recorded.map_err(|error| RecoverError::Record(Box::new(error)))?;
+        } else {
+            let text = format!("the way out {text}; there is more damage");
+            persistence.log_act(time_ns, SOURCE, &text)?;
         }
         Ok((persistence, report))
     }
@@ -279,6 +297,9 @@ fn set_aside_seals(config: &Config, version: u64) -> Result<(), StorageError> {
     }
     Ok(())
 }
+
+/// Who says in the log that a way out was taken.
+const SOURCE: &str = "persistence";
 
 /// Most bytes of the reason that is recorded.
 const REASON_BYTES_MAX: usize = 4000;

@@ -1,7 +1,7 @@
 //! `snapshot`: versions with names, which are kept whatever is pruned.
 
 use clap::Subcommand;
-use persistence::{Event, EventKind, Persistence, Text};
+use persistence::Persistence;
 use serde_json::json;
 
 use super::Context;
@@ -73,11 +73,10 @@ impl Snapshot {
     }
 }
 
+/// Who says so in the log.
+pub(crate) const SOURCE: &str = "diotec360";
+
 /// Puts an act of an administrator on record.
 pub(crate) fn record(store: &Persistence, what: &str) -> anyhow::Result<()> {
-    let mut event = Event::new(EventKind::Note, now_ns());
-    event.source = Some("diotec360".to_owned());
-    event.message = Some(Text::plain(what));
-    store.log_event(event)?;
-    Ok(())
+    Ok(store.log_act(now_ns(), SOURCE, what)?)
 }

@@ -7,7 +7,7 @@ use gateway::{Scope, TokenFile};
 use serde_json::json;
 
 use super::Context;
-use super::snapshot::record;
+use super::snapshot::{SOURCE, record};
 use crate::cli::Globals;
 use crate::clock::now_ns;
 use crate::exit::{Code, Failure};
@@ -80,20 +80,25 @@ impl Token {
     }
 }
 
-/// Puts it on record that a token was made or revoked. A server that is running does that itself.
+/// Puts it on record that a token was made or revoked. A server that is running does that itself; where the
+/// stores do not open, it is among the incidents until they do.
 fn on_record(context: &Context<'_>, what: &str) {
-    let recorded = store::open(context.globals).and_then(|store| record(&store, what));
-    let in_use = |error: &anyhow::Error| {
-        let failure = error.downcast_ref::<Failure>();
-        failure.is_some_and(|failure| failure.code == Code::InUse)
+    let recorded = match store::open(context.globals) {
+        Ok(store) => record(&store, what),
+        Err(error) if is_in_use(&error) => Ok(()),
+        Err(_) => store::config(context.globals)
+            .and_then(|config| Ok(persistence::note_act(&config, now_ns(), SOURCE, what)?)),
     };
-    if let Err(error) = recorded
-        && !in_use(&error)
-    {
+    if let Err(error) = recorded {
         context
             .output
             .note(&format!("this is not in the audit log: {error:#}"));
     }
+}
+
+fn is_in_use(error: &anyhow::Error) -> bool {
+    let failure = error.downcast_ref::<Failure>();
+    failure.is_some_and(|failure| failure.code == Code::InUse)
 }
 
 /// Where the hashes of the tokens are.

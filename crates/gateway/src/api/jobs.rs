@@ -1,6 +1,7 @@
 //! Jobs: what runs on after the request that began it, and how far it is.
 
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use axum::Extension;
@@ -145,8 +146,12 @@ impl App {
         let (app, who) = (self.clone(), principal.label());
         tokio::task::spawn_blocking(move || {
             app.note(&who, &format!("{} begun, job {}", kind.name(), job.id));
-            let outcome = work(&app, &job);
-            job.end(outcome);
+            let outcome = catch_unwind(AssertUnwindSafe(|| work(&app, &job)));
+            // A job that never ended would keep others of its kind from being begun.
+            job.end(outcome.unwrap_or_else(|_| {
+                tracing::error!(job = job.id, "a job panicked");
+                Err(Problem::new(Kind::Internal, ""))
+            }));
         });
         let place = [(LOCATION, format!("/api/v1/jobs/{}", body.id))];
         Ok((StatusCode::ACCEPTED, place, Json(body)).into_response())
@@ -191,10 +196,18 @@ async fn one(State(app): State<App>, Path(id): Path<u64>) -> Result<Json<JobBody
     (status = 202, description = "It was asked", body = JobBody),
     (status = 404, description = "There is no such job, or no longer"),
 ))]
-async fn cancel(State(app): State<App>, Path(id): Path<u64>) -> Result<Response, Problem> {
+async fn cancel(
+    State(app): State<App>,
+    Extension(principal): Extension<Principal>,
+    Path(id): Path<u64>,
+) -> Result<Response, Problem> {
     let job = app.job(id)?;
     job.cancel();
-    Ok((StatusCode::ACCEPTED, Json(JobBody::of(&job))).into_response())
+    app.blocking(move |app| {
+        app.note(&principal.label(), &format!("job {id} asked to end"));
+        Ok((StatusCode::ACCEPTED, Json(JobBody::of(&job))).into_response())
+    })
+    .await
 }
 
 /// Begins to check everything: each store by itself, and all of them against one another.

@@ -146,8 +146,8 @@ async fn make(
     Extension(principal): Extension<Principal>,
 ) -> Result<Response, Problem> {
     app.blocking(move |app| {
+        app.note(&principal.label(), "a seal asked for"); // first, so that the seal covers it
         app.store.seal(now_ns())?;
-        tracing::info!(who = principal.label(), "a seal was asked for"); // it is on record itself
         let missing = || Problem::new(Kind::Internal, "the seal was made, and is not the newest");
         let (_, note) = app.store.last_seal().ok_or_else(missing)?;
         let body = SealBody::of(app, &String::from_utf8_lossy(&note)).ok_or_else(missing)?;
