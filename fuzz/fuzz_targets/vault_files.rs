@@ -78,7 +78,7 @@ fuzz_target!(|input: Input| {
     }
 });
 
-fn go_on(_: u64) -> ControlFlow<()> {
+fn go_on<T>(_: T) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 

@@ -1,6 +1,7 @@
 //! Another vault, behind the HTTP API of its server.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::error::Error;
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -198,13 +199,13 @@ struct Whole<R> {
 }
 
 impl<R: Read> Read for Whole<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let most = buffer
             .len()
             .min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let count = self.bytes.read(&mut buffer[..most])?;
         if count == 0 && most > 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.left -= count as u64;
         Ok(count)
@@ -220,6 +221,24 @@ fn line(answer: &mut impl BufRead) -> anyhow::Result<String> {
         "it ended within the head of its answer"
     );
     Ok(line.trim_end().to_owned())
+}
+
+/// Whether an error comes from a certificate that was not accepted.
+pub(crate) fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        // An error of I/O shows what it holds as its source only one further down.
+        let held = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        let held = held.and_then(|held| held.downcast_ref::<rustls::Error>());
+        let held = held.or_else(|| error.downcast_ref());
+        if matches!(held, Some(rustls::Error::InvalidCertificate(_))) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 fn trusting(file: &Path) -> anyhow::Result<ClientConfig> {

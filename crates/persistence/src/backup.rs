@@ -31,11 +31,11 @@ pub struct BackupReport {
     pub objects: u64,
 }
 
-/// How far a backup or a restore is.
+/// How far a backup, a restore or an import is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CopyProgress {
-    /// What is being copied: versions of the state, or objects of the vault.
+    /// What is being copied: versions of the state, objects of the vault, or records of the audit trail.
     pub store: Store,
     /// How many are done.
     pub done: u64,

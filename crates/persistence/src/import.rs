@@ -13,7 +13,9 @@ use vigilance::{EncodedRecord, ExecutionStatus, Text};
 
 use crate::audit::AuditError;
 use crate::queue::Id;
-use crate::{ExecuteError, Execution, Hash, Persistence, StorageError, VaultError};
+use crate::{
+    CopyProgress, ExecuteError, Execution, Hash, Persistence, StorageError, Store, VaultError,
+};
 
 /// What became of everything that the original system wrote.
 #[derive(Debug, Default)]
@@ -82,11 +84,28 @@ impl Persistence {
         accept: &[&str],
         time_ns: u64,
     ) -> Result<ImportReport, LegacyImportError> {
+        self.import_legacy_with(folder, accept, time_ns, &mut |_| {})
+    }
+
+    /// The same; `told` is told how far it is.
+    ///
+    /// # Errors
+    ///
+    /// [`LegacyImportError`].
+    pub fn import_legacy_with(
+        &self,
+        folder: &Path,
+        accept: &[&str],
+        time_ns: u64,
+        told: &mut dyn FnMut(CopyProgress),
+    ) -> Result<ImportReport, LegacyImportError> {
         let mut report = ImportReport::default();
         let vault = folder.join("vault");
         if vault.is_dir() {
             match LegacyVault::open(&vault).or_else(|_| LegacyVault::open_without_index(&vault)) {
-                Ok(legacy) => report.vault = Some(self.import_vault(legacy, accept, time_ns)?),
+                Ok(legacy) => {
+                    report.vault = Some(self.import_vault(legacy, accept, time_ns, told)?)
+                }
                 Err(error) => report.refuse("vault", &error),
             }
         }
@@ -102,7 +121,7 @@ impl Persistence {
         if telemetry.is_file() {
             report.telemetry = true;
             match legacy::read(&telemetry) {
-                Ok(records) => self.import_telemetry(records, &mut report)?,
+                Ok(records) => self.import_telemetry(records, &mut report, told)?,
                 Err(error) => report.refuse("sentinel/telemetry.db", &error),
             }
         }
@@ -114,6 +133,7 @@ impl Persistence {
         legacy: LegacyVault,
         accept: &[&str],
         time_ns: u64,
+        told: &mut dyn FnMut(CopyProgress),
     ) -> Result<LegacyImport, LegacyImportError> {
         let storage = |error: VaultError| LegacyImportError::Storage(error.into());
         let named = |bundle: &truth_vault::LegacyBundle| {
@@ -121,6 +141,15 @@ impl Persistence {
             let is_it = |name: &&str| name.len() >= KEY_DIGITS_MIN && key.starts_with(name);
             accept.iter().any(is_it)
         };
+        let mut progress = CopyProgress {
+            store: Store::Vault,
+            done: 0,
+            total: legacy.files_left(),
+        };
+        let legacy = legacy.inspect(|_| {
+            progress.done += 1;
+            told(progress);
+        });
         let report = self.vault().import_legacy(legacy, named);
         let report = report.map_err(|error| storage(error.into()))?;
         self.shared().code.refresh().map_err(storage)?;
@@ -184,11 +213,19 @@ impl Persistence {
         &self,
         mut records: legacy::LegacyRecords,
         report: &mut ImportReport,
+        told: &mut dyn FnMut(CopyProgress),
     ) -> Result<(), LegacyImportError> {
         let mut known = self.leaves()?;
+        let mut progress = CopyProgress {
+            store: Store::Audit,
+            done: 0,
+            total: records.rows_left().unwrap_or_default(), // what cannot be counted is told when read
+        };
         let mut refuse = |place: String, why: String| report.refused.push((place, why));
         let mut tickets = Vec::new();
         for next in records.by_ref() {
+            progress.done += 1;
+            told(progress);
             let next = match next {
                 Ok(next) => next,
                 Err(error) => {

@@ -17,6 +17,7 @@ mod large;
 mod legacy;
 mod options;
 mod parts;
+mod progressed;
 mod roots;
 mod segment;
 mod set;
@@ -47,6 +48,7 @@ pub use legacy::{
     LegacyKey, LegacyNote, LegacyVault, LegacyVaultError,
 };
 pub use options::{Durability, Options};
+pub use progressed::Progressed;
 pub use roots::{Lease, Reference, RootError};
 pub use set::{MembershipError, VaultHead, verify_membership};
 pub use status::{UnknownStatus, VerificationStatus};

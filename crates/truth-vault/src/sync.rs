@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use merkle_core::Hash;
 
-use crate::{Address, Durability, GetError, PutError, PutOptions, Vault};
+use crate::{Address, Durability, GetError, Progressed, PutError, PutOptions, Vault};
 
 /// The addresses of a vault that begin with the same bytes, as one hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,8 +97,8 @@ impl Vault {
     /// Takes every blob that `peer` has and this vault does not, each checked against its address.
     ///
     /// Equal vaults find out by one question; otherwise what is asked grows with the difference, not
-    /// with the vaults. For both directions, call it on both. `progress` is told how many blobs were
-    /// taken.
+    /// with the vaults. For both directions, call it on both. `progress` is told how
+    /// many blobs were asked for, and answers whether to go on.
     ///
     /// ```
     /// use std::ops::ControlFlow;
@@ -121,7 +121,7 @@ impl Vault {
         &self,
         peer: &mut dyn SyncPeer,
         durability: Durability,
-        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+        progress: &mut dyn FnMut(Progressed) -> ControlFlow<()>,
     ) -> Result<SyncReport, SyncError> {
         let mut report = SyncReport::default();
         let wanted = self.wanted(peer, &mut report)?;
@@ -129,9 +129,10 @@ impl Vault {
             Durability::None => Durability::None,
             Durability::Batch | Durability::Each => Durability::Batch,
         };
-        for address in wanted {
-            self.take(peer, &address, class, &mut report)?;
-            if progress(report.blobs).is_break() {
+        let total = wanted.len() as u64;
+        for (done, address) in (1..).zip(&wanted) {
+            self.take(peer, address, class, &mut report)?;
+            if progress(Progressed { done, total }).is_break() {
                 return Err(SyncError::Cancelled);
             }
         }

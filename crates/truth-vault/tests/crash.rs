@@ -222,7 +222,7 @@ fn kill_a_vault(seed: u64, kills: u64, tally: &mut Tally) {
     );
 }
 
-fn go_on(_: u64) -> ControlFlow<()> {
+fn go_on<T>(_: T) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 

@@ -143,7 +143,7 @@ fn fills_a_small_disk() {
     assert_eq!((scrubbed.bad, scrubbed.gaps), (vec![], vec![]));
 }
 
-fn go_on(_: u64) -> ControlFlow<()> {
+fn go_on<T>(_: T) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 

@@ -15,7 +15,7 @@ use truth_vault::{
     Options, Reference, RootError, Vault, VerificationStatus,
 };
 
-fn go_on(_: u64) -> ControlFlow<()> {
+fn go_on<T>(_: T) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
@@ -460,7 +460,14 @@ fn a_collection_can_be_stopped_and_gone_on_with() {
             assert_eq!(vault.get(address).unwrap().unwrap(), blob(number));
         }
     }
-    assert_eq!(collect(&vault, 10).collected.len(), 25);
+    let (mut last, mut most) = ((0, 0), 0);
+    let report = vault.collect(&at(10), &mut |told| {
+        assert!(told.done > last.0 && told.done <= told.total, "{told:?}");
+        (last, most) = ((told.done, told.total), most.max(told.total));
+        ControlFlow::Continue(())
+    });
+    assert_eq!(report.unwrap().collected.len(), 25);
+    assert!(last.1 == most && last.0 * 10 > most * 9, "{last:?}"); // all but what begins a file
     assert_eq!(all(&vault), kept.iter().copied().collect());
     assert!(vault.verify(&mut go_on).unwrap().is_sound());
 }

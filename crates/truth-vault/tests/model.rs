@@ -87,7 +87,7 @@ fn bundle(number: u8) -> Bundle {
     Bundle::new(blob(number / 2 + 6), &intent, VerificationStatus::Proved, 7).unwrap()
 }
 
-fn go_on(_: u64) -> ControlFlow<()> {
+fn go_on<T>(_: T) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 

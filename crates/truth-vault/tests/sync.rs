@@ -10,9 +10,9 @@ use std::ops::ControlFlow;
 
 use merkle_core::Hash;
 use proptest::prelude::*;
-use truth_vault::{Address, Durability, Options, Summary, SyncError, SyncPeer, Vault};
+use truth_vault::{Address, Durability, Options, Progressed, Summary, SyncError, SyncPeer, Vault};
 
-fn go_on(_: u64) -> ControlFlow<()> {
+fn go_on<T>(_: T) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
@@ -64,10 +64,14 @@ fn what_is_asked_grows_with_the_difference() {
         )
         .unwrap();
     }
-    let report = two
-        .sync_from(&mut one, Durability::None, &mut go_on)
-        .unwrap();
-    assert_eq!(report.blobs, 3);
+    let mut told = Vec::new();
+    let mut progress = |it: Progressed| {
+        told.push((it.done, it.total));
+        ControlFlow::Continue(())
+    };
+    let report = two.sync_from(&mut one, Durability::None, &mut progress);
+    let report = report.unwrap();
+    assert_eq!((report.blobs, told), (3, vec![(1, 3), (2, 3), (3, 3)]));
     assert!(
         report.questions <= 2 + 3 * 3,
         "{} questions",

@@ -170,6 +170,28 @@ impl LegacyRecords {
         self.leftovers.list()
     }
 
+    /// How many rows there are in the tables that it has yet to read. A row becomes a record, mostly.
+    ///
+    /// # Errors
+    ///
+    /// [`LegacyError::Table`].
+    pub fn rows_left(&self) -> Result<u64, LegacyError> {
+        let mut rows = 0;
+        for (table, _) in &self.pending {
+            let text = format!("SELECT count(*) FROM {} WHERE rowid > ?1", table.name);
+            let after = [self.last_row];
+            let count: i64 =
+                (self.conn.query_row(&text, after, |row| row.get(0))).map_err(|source| {
+                    LegacyError::Table {
+                        table: table.name.into(),
+                        source: source.into(),
+                    }
+                })?;
+            rows += count.unsigned_abs();
+        }
+        Ok(rows)
+    }
+
     fn find_tables(&mut self) -> rusqlite::Result<()> {
         let mut names = Vec::new();
         {

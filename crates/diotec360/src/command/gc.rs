@@ -36,12 +36,13 @@ impl Gc {
             .grace(Duration::from_secs(u64::from(self.grace) * 3600))
             .dead_percent(self.dead)
             .dry_run(self.dry_run);
-        let wait = context.output.waiting("collecting");
-        let collected = store.vault().collect(&options, &mut |bytes| {
-            wait.set_message(format!("{} MiB gone over", bytes >> 20));
+        let bar = context.output.bar("collecting");
+        let collected = store.vault().collect(&options, &mut |told| {
+            bar.set_length(told.total);
+            bar.set_position(told.done);
             ControlFlow::Continue(())
         });
-        wait.finish_and_clear();
+        bar.finish_and_clear();
         let report = collected?;
         if !self.dry_run && !report.collected.is_empty() {
             let count = report.collected.len();

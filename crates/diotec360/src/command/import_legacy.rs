@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use persistence::ImportReport;
+use persistence::{CopyProgress, ImportReport};
 use serde_json::json;
 use truth_vault::LegacyItem;
 
@@ -35,10 +35,15 @@ impl ImportLegacy {
             return Err(Failure::new(Code::NotFound, message).into());
         }
         let store = store::open(context.globals)?;
-        let wait = context.output.waiting("importing");
+        let bar = context.output.bar("importing");
         let accept: Vec<&str> = self.accept.iter().map(String::as_str).collect();
-        let imported = store.import_legacy(&self.folder, &accept, now_ns());
-        wait.finish_and_clear();
+        let told = &mut |told: CopyProgress| {
+            bar.set_message(told.store.to_string());
+            bar.set_length(told.total);
+            bar.set_position(told.done);
+        };
+        let imported = store.import_legacy_with(&self.folder, &accept, now_ns(), told);
+        bar.finish_and_clear();
         let report = imported?;
         if report.state.is_none() && report.vault.is_none() && !report.telemetry {
             let message = format!(

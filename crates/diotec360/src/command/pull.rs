@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use clap::Args;
 use persistence::Persistence;
 use serde_json::json;
-use truth_vault::{Durability, Options, SyncPeer, Vault};
+use truth_vault::{Durability, Options, SyncError, SyncPeer, Vault};
 
 use super::Context;
 use super::snapshot::record;
 use crate::exit::{Code, Failure};
 use crate::output::Paint;
-use crate::remote::Remote;
+use crate::remote::{Remote, is_untrusted};
 
 /// Take from another vault every blob that this one does not have, each checked against its address.
 #[derive(Args, Debug)]
@@ -35,15 +35,16 @@ impl Pull {
             true => repair(context, store, &mut *source)?,
             false => Vec::new(),
         };
-        let wait = context.output.waiting("asking");
+        let bar = context.output.bar("taking");
         let taken = store
             .vault()
-            .sync_from(&mut *source, Durability::Each, &mut |count| {
-                wait.set_message(format!("{count} blobs taken"));
+            .sync_from(&mut *source, Durability::Each, &mut |told| {
+                bar.set_length(told.total);
+                bar.set_position(told.done);
                 ControlFlow::Continue(())
             });
-        wait.finish_and_clear();
-        let report = taken?;
+        bar.finish_and_clear();
+        let report = taken.map_err(failure)?;
         record(
             store,
             &format!("{} blobs taken from {}", report.blobs, self.source),
@@ -96,6 +97,18 @@ impl Pull {
     }
 }
 
+/// What to do next about another vault that gives nothing.
+fn failure(error: SyncError) -> anyhow::Error {
+    if !is_untrusted(&error) {
+        return error.into();
+    }
+    let hint = "give with --ca the certificate of that server, or of who vouches for it, as its operator has it; \
+                and the name that is in it";
+    anyhow::Error::from(error).context(Failure::new(Code::Refuted, UNTRUSTED).hint(hint))
+}
+
+const UNTRUSTED: &str = "the server shows a certificate that is not trusted";
+
 /// Fetches good copies of what is damaged here; which blobs are good again.
 fn repair(
     context: &Context<'_>,
@@ -110,6 +123,6 @@ fn repair(
     wait.finish_and_clear();
     let found = found?;
     let bad: Vec<_> = found.bad.iter().map(|bad| bad.address).collect();
-    let report = store.vault().repair(source, &bad)?;
+    let report = store.vault().repair(source, &bad).map_err(failure)?;
     Ok(report.healed.iter().map(ToString::to_string).collect())
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use super::swaps::copy;
 use super::{check, config};
-use crate::{ImportReport, Persistence};
+use crate::{CopyProgress, ImportReport, Persistence};
 
 /// What the original system wrote, if it is here.
 pub(super) fn fixtures() -> Option<PathBuf> {
@@ -31,7 +31,15 @@ fn open(folder: &Path) -> Persistence {
 }
 
 fn import(persistence: &Persistence, legacy: &Path) -> ImportReport {
-    persistence.import_legacy(legacy, &[], 9).unwrap()
+    let mut last = Vec::<CopyProgress>::new();
+    let told = &mut |progress: CopyProgress| {
+        last.retain(|it| it.store != progress.store);
+        last.push(progress);
+    };
+    let report = persistence.import_legacy_with(legacy, &[], 9, told);
+    // Each part was told to its end.
+    assert!(!last.is_empty() && last.iter().all(|it| it.done >= it.total && it.total > 0));
+    report.unwrap()
 }
 
 const BUNDLE: &str = "45fc28efeb6dde41";

@@ -155,6 +155,12 @@ impl LegacyVault {
         })
     }
 
+    /// How many files it has yet to give.
+    #[must_use]
+    pub fn files_left(&self) -> u64 {
+        self.files.len() as u64
+    }
+
     fn read(&mut self, path: PathBuf) -> LegacyItem {
         let bytes = match read(&path, LegacyBundle::BYTES_MAX as u64) {
             Ok(Some(bytes)) => bytes,

@@ -19,7 +19,7 @@ fn open(path: &Path, faults: &Arc<Faults>) -> Result<Vault, crate::OpenError> {
     Vault::open_on(path, &Options::new().segment_bytes(4096), &wrap)
 }
 
-fn go_on(_: u64) -> ControlFlow<()> {
+fn go_on<T>(_: T) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 

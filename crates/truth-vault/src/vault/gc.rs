@@ -18,7 +18,7 @@ use super::{Shared, Vault};
 use crate::collection::{self, Collection};
 use crate::roots::RootError;
 use crate::volume;
-use crate::{Address, BundleAddress, GetError, PutError};
+use crate::{Address, BundleAddress, GetError, Progressed, PutError};
 
 /// Held by whoever collects.
 const LOCK: &str = "gc.lock";
@@ -146,8 +146,8 @@ impl Vault {
     /// whoever is told that a blob is there keeps it for the grace at least. Space is given back by the
     /// segment: unneeded blobs of a segment that is mostly needed stay.
     ///
-    /// `progress` is told how many bytes of segments were gone over, and answers whether to go on. Costs
-    /// reading every manifest, and copying what is needed of the segments that go.
+    /// `progress` is told how many bytes were gone over of the segments that go, and answers whether to go
+    /// on. Costs reading every manifest, and copying what is needed of the segments that go.
     ///
     /// ```
     /// use std::{ops::ControlFlow, time::Duration};
@@ -174,7 +174,7 @@ impl Vault {
     pub fn collect(
         &self,
         options: &GcOptions,
-        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+        progress: &mut dyn FnMut(Progressed) -> ControlFlow<()>,
     ) -> Result<GcReport, GcError> {
         let shared = &*self.shared;
         let _held = match options.dry_run {
@@ -190,7 +190,7 @@ impl Vault {
             collection,
             live,
             report: GcReport::default(),
-            gone_over: 0,
+            gone_over: Progressed::default(),
             progress,
         };
         collector.sweep()?;
@@ -213,8 +213,9 @@ struct Collector<'c> {
     /// What is needed.
     live: HashSet<Address>,
     report: GcReport,
-    gone_over: u64,
-    progress: &'c mut dyn FnMut(u64) -> ControlFlow<()>,
+    /// Bytes of the segments that go.
+    gone_over: Progressed,
+    progress: &'c mut dyn FnMut(Progressed) -> ControlFlow<()>,
 }
 
 impl Collector<'_> {
@@ -225,7 +226,7 @@ impl Collector<'_> {
     }
 
     fn went_over(&mut self, bytes: u64) -> Result<(), GcError> {
-        self.gone_over += bytes;
+        self.gone_over.done += bytes;
         match (self.progress)(self.gone_over) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(GcError::Cancelled),

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use crate::vault::Vault;
 use crate::{
-    Bundle, BundleAddress, BundleError, Durability, LegacyBundle, LegacyItem, LegacyNote,
-    LegacyVault, PutError,
+    Bundle, BundleAddress, BundleError, Durability, LegacyBundle, LegacyItem, LegacyNote, PutError,
 };
 
 /// What became of each file of a legacy vault. Every file, and every bundle of the index that has no
@@ -37,8 +36,8 @@ pub struct LegacyImported {
 }
 
 impl Vault {
-    /// Imports a vault of the original system. A bundle that does not match its own hashes is
-    /// imported only if `accept` says so, and keeps that it was altered.
+    /// Imports a [vault of the original system](crate::LegacyVault). A bundle that does not match its
+    /// own hashes is imported only if `accept` says so, and keeps that it was altered.
     ///
     /// All of it is durable when the call returns. It can be repeated: what is there stays as it is.
     ///
@@ -47,7 +46,7 @@ impl Vault {
     /// [`PutError`]; what was imported before is in, and may be made durable by another call.
     pub fn import_legacy(
         &self,
-        legacy: LegacyVault,
+        legacy: impl IntoIterator<Item = LegacyItem>,
         mut accept: impl FnMut(&LegacyBundle) -> bool,
     ) -> Result<LegacyImport, PutError> {
         let mut report = LegacyImport::default();

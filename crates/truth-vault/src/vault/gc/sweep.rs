@@ -26,12 +26,20 @@ impl Collector<'_> {
     pub(super) fn sweep(&mut self) -> Result<(), GcError> {
         let mut emptied = Vec::new();
         let mut secure = BTreeSet::new();
+        let mut ripe = Vec::new();
         for (number, since_ns) in self.collection.condemned.clone() {
             let age = Duration::from_nanos(self.options.now_ns.saturating_sub(since_ns));
             if age < self.options.grace {
                 self.report.waiting.push(segment::name(number));
                 continue;
             }
+            // One that is gone, or cannot be read, is no reason to know less of the others.
+            let file = self.shared.segments.open(&segment::name(number));
+            let bytes = file.and_then(|file| file.len()).unwrap_or_default();
+            self.gone_over.total += bytes;
+            ripe.push(number);
+        }
+        for number in ripe {
             match self.empty(number, &mut secure)? {
                 Emptied::No(why) => self.report.kept.push((segment::name(number), why)),
                 Emptied::Yes { large } => {
