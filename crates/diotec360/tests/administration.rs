@@ -109,6 +109,11 @@ fn what_is_lost_is_found_and_recovered_on_record() {
     assert_eq!(code, Some(5), "{text}");
     assert!(text.contains("`diotec360 recover` the ways out"), "{text}");
     assert_eq!(run(at, &["doctor"]).status.code(), Some(5));
+    let made = run(at, &["token", "create", "helper"]);
+    assert!(
+        made.status.success() && !failed(&made).1.contains("not in"),
+        "{made:?}"
+    );
     let shown = run(at, &["recover", "--json"]);
     assert_eq!(shown.status.code(), Some(5));
     let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
@@ -130,6 +135,8 @@ fn what_is_lost_is_found_and_recovered_on_record() {
     said(&run(at, &["doctor"]));
     let events = said(&run(at, &["audit", "list", "events", "--json"]));
     assert!(events.contains(reason), "{events}");
+    // What was done while the log took no records is in it now.
+    assert!(events.contains("(helper) made, scope read"), "{events}");
     assert_eq!(said(&run(at, &["get", "alice"])), "900\n");
 }
 
@@ -347,6 +354,55 @@ fn a_vault_becomes_as_another_in_a_folder_or_behind_a_server() {
     let events = said(&run(office, &["audit", "list", "events", "--json"]));
     assert!(events.contains("(home) made, scope read"), "{events}");
     assert!(!events.contains(secret.trim()));
+}
+
+#[test]
+fn a_vault_is_pulled_over_tls_from_a_server_that_is_trusted_and_from_no_other() {
+    let (office, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (office, home) = (office.path(), home.path());
+    fs::write(office.join("blob"), vec![b'0'; 4 << 20]).unwrap();
+    said(&run(office, &["vault", "put", "blob"]));
+    let certificate = |name: &str, file: &Path| {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        fs::write(file, made.cert.pem()).unwrap();
+        made.signing_key.serialize_pem()
+    };
+    let key = certificate("localhost", &office.join("chain.pem"));
+    fs::write(office.join("key.pem"), key).unwrap();
+    certificate("localhost", &home.join("other.pem"));
+    fs::write(home.join("none.pem"), "nothing").unwrap();
+    let tls = "[listen]\ntls = { certificate = \"chain.pem\", key = \"key.pem\" }\n";
+    fs::write(office.join("server.toml"), tls).unwrap();
+    let server = Server::start(office, &["--server-config", "server.toml"]);
+    let port = server.address.rsplit_once(':').unwrap().1;
+    let pull = |name: &str, ca: &Path| {
+        let url = format!("https://{name}:{port}");
+        let ca = ca.to_str().unwrap();
+        run(home, &["vault", "pull", &url, "--ca", ca, "--json"])
+    };
+    let trusted = office.join("chain.pem");
+    for (name, ca) in [
+        ("localhost", &home.join("other.pem")),
+        ("127.0.0.1", &trusted),
+    ] {
+        let (code, text) = failed(&pull(name, ca));
+        assert_eq!(code, Some(4), "{text}");
+        assert!(
+            text.contains("a certificate that is not trusted") && text.contains("--ca"),
+            "{text}"
+        );
+    }
+    for file in ["none.pem", "missing.pem"] {
+        let (code, text) = failed(&pull("localhost", &home.join(file)));
+        assert!(code == Some(1) && text.contains(file), "{text}");
+    }
+    let plainly = format!("http://localhost:{port}");
+    assert_eq!(failed(&run(home, &["vault", "pull", &plainly])).0, Some(1));
+    assert_eq!(json(&pull("localhost", &trusted))["blobs"], 1);
+    assert_eq!(json(&pull("localhost", &trusted))["questions"], 1);
+    assert!(server.stop());
+    let head = |at| said(&run(at, &["vault", "head"]));
+    assert_eq!(head(home), head(office));
 }
 
 #[test]
