@@ -48,6 +48,14 @@ impl Collector<'_> {
                 }
             }
         }
+        // A copy in a segment whose grace is not over, or that has to stay, is there yet.
+        let index = self.shared.index();
+        let goes = |address: &Address| {
+            let copies = index.copies(address);
+            copies.iter().all(|copy| emptied.contains(&copy.segment))
+        };
+        self.report.collected.retain(goes);
+        drop(index);
         self.report.removed = emptied
             .iter()
             .map(|number| segment::name(*number))
