@@ -7,7 +7,7 @@ import { askForToken } from "./view/token.js";
 import { panicBanner } from "./view/panic.js";
 import { failure, loading } from "./view/parts.js";
 
-const PAGES = ["overview", "log", "state", "seals", "verify", "system"];
+const PAGES = ["overview", "log", "state", "seals", "verify", "operations", "system"];
 const views = new Map(); // the modules of the views, once they were needed
 const view = { name: "", dispose: null, refresh: null };
 let status = null;
@@ -61,7 +61,10 @@ async function freshStatus() {
 
 function navigation() {
   const links = PAGES.map((name) => h("a", { href: `#/${name === "overview" ? "" : name}`, "aria-current": view.name === name ? "page" : null }, t(name)));
-  show(document.getElementById("nav"), links, h("a", { href: "docs" }, t("api")));
+  const nav = show(document.getElementById("nav"), links, h("a", { href: "docs" }, t("api")));
+  // On a phone the links scroll sideways: where one is, is to be seen.
+  const here = nav.querySelector("[aria-current]");
+  if (here) nav.scrollLeft = here.offsetLeft - nav.offsetLeft - (nav.clientWidth - here.clientWidth) / 2;
   document.querySelector(".skip").textContent = t("skip");
 }
 

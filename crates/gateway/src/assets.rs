@@ -42,8 +42,8 @@ static ASSETS: &[Asset] = assets! {
         "verify/note.js", "verify/receipt.js",
         "verify/record.js", "verify/seal.js", "verify/state.js",
         "verify/transition.js",
-        "view/judge.js", "view/log.js", "view/overview.js", "view/panic.js", "view/parts.js",
-        "view/record.js", "view/seals.js", "view/state.js", "view/system.js", "view/token.js",
+        "view/jobs.js", "view/judge.js", "view/log.js", "view/operations.js", "view/overview.js",
+        "view/panic.js", "view/parts.js", "view/record.js", "view/recovery.js", "view/seals.js", "view/state.js", "view/system.js", "view/token.js",
         "view/verify.js";
 };
 

@@ -115,7 +115,9 @@ fn the_dashboard_shows_proves_refuses_and_is_accessible() {
     let Some(modules) = modules() else {
         return;
     };
-    let server = Running::start();
+    let backups = tempfile::tempdir().unwrap();
+    let folder = backups.path().to_owned();
+    let server = Running::with(|config| config.backups.folder = Some(folder));
     fill(&server);
     run("dashboard.test.mjs", &server, &modules);
 }
@@ -140,6 +142,9 @@ fn the_dashboard_shows_that_stores_were_tampered_with() {
     let digit = &mut note[place + 12];
     *digit = if *digit == b'0' { b'1' } else { b'0' };
     fs::write(&newest, note).unwrap();
-    let server = Running::in_dir_damaged(dir);
+    let mut server = Running::in_dir_damaged(dir);
     run("panic.test.mjs", &server, &modules);
+    let taken = server.ended().recovery.unwrap(); // by the last of its tests
+    assert_eq!(taken.way.name(), "rewrite-seals");
+    assert_eq!(taken.reason, "a test (asked for by local)");
 }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 
 import { accessibility, base, close, open, overflows, shots } from "./page.mjs";
 
-const PAGES = ["", "#/log", "#/log/1", "#/state", "#/seals", "#/verify", "#/system"];
+const PAGES = ["", "#/log", "#/log/1", "#/state", "#/seals", "#/verify", "#/operations", "#/system", "docs"];
 
 after(close);
 
@@ -102,6 +102,55 @@ test("checks the signature of a seal, and a file from anywhere", async () => {
   assert.deepEqual(page.troubles, []);
 });
 
+test("an operator checks everything, backs up, and gives a version a name", async () => {
+  const page = await open({ path: "#/operations" });
+  await page.getByRole("button", { name: "Verify everything" }).click();
+  await page.locator(".jobs li", { hasText: "Sound: " }).first().waitFor();
+  await page.locator('input[name="backup"]').fill("daily");
+  await page.getByRole("button", { name: "Back up", exact: true }).click();
+  await page.getByRole("rowheader", { name: "daily" }).waitFor();
+  await page.locator('input[name="snapshot"]').fill("before the audit");
+  await page.getByRole("button", { name: "Name it" }).click();
+  await page.getByRole("rowheader", { name: "before the audit" }).waitFor();
+  assert.deepEqual(await accessibility(page), []);
+  if (shots) await page.screenshot({ path: join(shots, "operations-used.png"), fullPage: true });
+  await page.getByRole("button", { name: "Forget: before the audit" }).click();
+  await page.getByText("No version has a name").waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.name), "snapshot"); // not lost with the button
+  assert.deepEqual(page.troubles, []);
+  await page.locator('input[name="snapshot"]').fill("of the future");
+  await page.locator('input[name="version"]').fill("999999");
+  await page.getByRole("button", { name: "Name it" }).click();
+  await page.locator("[role=status] .bad").waitFor(); // the server's own words
+});
+
+test("long work shows how far it is, and is cancelled by the keyboard", async () => {
+  const context = { status: "running", asked: 0 };
+  const job = () => ({ id: 7, kind: "verify", status: context.status, started: new Date().toISOString(), ended: null, left_s: context.status === "running" ? 95 : null,
+    progress: [{ store: "state", done: 120, total: 480 }, { store: "audit trail", done: 9, total: 900 }], result: null, problem: context.status === "running" ? null : { detail: "cancelled before its end" } });
+  const page = await open({ reducedMotion: "reduce" });
+  await page.route("**/api/v1/jobs", (route) => route.fulfill({ json: { items: [job()], next: null } }));
+  await page.route("**/api/v1/jobs/7", (route) => {
+    context.asked += route.request().method() === "DELETE" ? 1 : 0;
+    context.status = "cancelled";
+    return route.fulfill({ status: 202, json: job() });
+  });
+  await page.goto(`${base}#/operations`);
+  const bar = page.getByRole("progressbar", { name: "State" });
+  await bar.waitFor();
+  assert.equal(await bar.evaluate((it) => it.value / it.max), 0.25);
+  assert.ok(await page.getByText("95 s left").isVisible());
+  assert.deepEqual(await accessibility(page), []);
+  if (shots) await page.screenshot({ path: join(shots, "operations-running.png"), fullPage: true });
+  await page.getByRole("button", { name: "Cancel: Verify 7" }).focus();
+  await page.waitForTimeout(2500); // looked at again meanwhile: the focus stays
+  await page.keyboard.press("Enter");
+  await page.locator(".jobs .badge", { hasText: "Cancelled" }).waitFor();
+  assert.equal(context.asked, 1);
+  assert.equal(await page.getByRole("button", { name: /^Cancel/ }).count(), 0);
+  assert.deepEqual(page.troubles, []);
+});
+
 test("every page passes axe-core in both themes, and fits a phone", async () => {
   for (const [name, options] of [
     ["dark", { colorScheme: "dark" }],
@@ -110,7 +159,7 @@ test("every page passes axe-core in both themes, and fits a phone", async () => 
   ]) {
     for (const path of PAGES) {
       const page = await open({ path, reducedMotion: "reduce", ...options });
-      await page.waitForTimeout(300);
+      await page.waitForTimeout(400);
       const where = `${name} ${path || "#/"}`;
       assert.deepEqual(await accessibility(page), [], where);
       assert.equal(await overflows(page), false, where);

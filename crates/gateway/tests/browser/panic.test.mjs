@@ -20,3 +20,15 @@ test("nobody can miss the panic", async () => {
     if (shots) await page.screenshot({ path: join(shots, `panic-${name}.png`), fullPage: true });
   }
 });
+
+test("a way out is taken from the page, with a reason", async () => {
+  const page = await open({ path: "#/system" });
+  await page.getByRole("radio", { name: /rewrite-seals/ }).waitFor();
+  assert.ok(await page.getByRole("radio", { name: /^restore/ }).isDisabled()); // not from here
+  assert.ok(await page.getByRole("cell", { name: "Damage" }).isVisible());
+  await page.getByRole("button", { name: "Take this way" }).click();
+  assert.ok(await page.getByLabel("Reason").evaluate((it) => !it.validity.valid)); // it is asked for
+  await page.getByLabel("Reason").fill("a test");
+  await page.keyboard.press("Enter");
+  await page.getByText("The server closes the stores").waitFor();
+});
