@@ -11,7 +11,7 @@ use crate::{command, exit};
 /// State, code and audit trail live in one data directory. Every answer can come with a proof that
 /// anybody can check offline; whatever is changed behind the program's back is found.
 ///
-/// New here? `diotec360 demo` tells the whole story in half a minute, on real stores, and
+/// New here? `diotec360 demo` tells the whole story in a moment, on real stores, and
 /// `diotec360 serve --example` starts the HTTP API and the dashboard over an example ledger.
 #[derive(Debug, Parser)]
 #[command(name = "diotec360", version, after_help = exit::HELP, propagate_version = true)]

@@ -14,21 +14,29 @@ pub(crate) struct Output {
     json: bool,
     quiet: bool,
     colour: bool,
+    colour_errors: bool,
 }
 
 impl Output {
     pub(crate) fn new(globals: &Globals) -> Self {
         // https://no-color.org: any value that is not empty.
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let wanted = |is_terminal: bool| match globals.colour {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => !no_colour && is_terminal,
+        };
         Self {
             json: globals.json,
             quiet: globals.quiet,
-            colour: match globals.colour {
-                Colour::Always => true,
-                Colour::Never => false,
-                Colour::Auto => !no_colour && io::stdout().is_terminal(),
-            },
+            colour: wanted(io::stdout().is_terminal()),
+            colour_errors: wanted(io::stderr().is_terminal()),
         }
+    }
+
+    /// Whether what goes to standard error, such as the log of the server, may have colours.
+    pub(crate) fn colours_errors(&self) -> bool {
+        self.colour_errors
     }
 
     /// Says the result: one line of JSON, or what `human` makes of it.

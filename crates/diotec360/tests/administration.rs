@@ -135,6 +135,7 @@ fn what_is_lost_is_found_and_recovered_on_record() {
     said(&run(at, &["doctor"]));
     let events = said(&run(at, &["audit", "list", "events", "--json"]));
     assert!(events.contains(reason), "{events}");
+    assert!(said(&run(at, &["audit", "list", "events"])).contains(reason)); // for people too
     // What was done while the log took no records is in it now.
     assert!(events.contains("(helper) made, scope read"), "{events}");
     assert_eq!(said(&run(at, &["get", "alice"])), "900\n");

@@ -11,7 +11,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Stdio;
 
-use program::{Server, command, run, said};
+use program::{Server, command, failed, run, said};
 
 #[test]
 fn the_demo_proves_every_act() {
@@ -179,4 +179,17 @@ fn the_server_answers_keeps_others_out_and_stops_when_told() {
     assert!(server.stop());
     assert!(said(&run(at, &["get", "account:alice"])).contains("balance"));
     assert!(said(&run(at, &["verify-all"])).ends_with("sound\n"));
+}
+
+#[test]
+fn the_log_of_a_server_has_no_colours_where_nobody_looks() {
+    let folder = tempfile::tempdir().unwrap();
+    // It opens the stores, says so, and does not listen beyond this machine without tokens.
+    let serve = ["serve", "--listen", "192.0.2.1:1", "--log", "info"];
+    let (code, text) = failed(&run(folder.path(), &serve));
+    assert!(code == Some(1) && text.contains("INFO"), "{text}");
+    assert!(!text.contains('\x1b'), "{text:?}");
+    let loud = [&serve[..], &["--color", "always"]].concat();
+    let (_, text) = failed(&run(tempfile::tempdir().unwrap().path(), &loud));
+    assert!(text.contains('\x1b'), "{text:?}");
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use persistence::{ExecutionStatus, Persistence, Record};
+use persistence::{ExecutionStatus, Persistence, Record, Text};
 use serde_json::{Value, json};
 use vigilance::{Depth, Filter, PageFrom, RecordKind, StoredRecord};
 
@@ -317,7 +317,19 @@ fn summary(record: &Record) -> String {
             )
         }
         Record::Metric(it) => format!("{} = {}  {}", it.metric_name, it.metric_value, it.tx_id),
-        Record::Event(it) => it.kind.as_str().to_owned(),
+        Record::Event(it) => {
+            let said = it
+                .message
+                .as_ref()
+                .and_then(Text::as_str)
+                .unwrap_or_default();
+            // A seal's text has many lines: `show` has all of it.
+            format!(
+                "{}  {}",
+                it.kind.as_str(),
+                said.lines().next().unwrap_or_default()
+            )
+        }
         _ => String::new(),
     }
 }

@@ -141,6 +141,7 @@ impl Serve {
             .with_context(|| format!("{:?} is no filter of logs", self.log))?;
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
+            .with_ansi(context.output.colours_errors())
             .with_writer(std::io::stderr);
         match context.globals.json {
             true => log.json().init(),

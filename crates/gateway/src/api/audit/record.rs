@@ -1,6 +1,6 @@
 //! Records as JSON: in short for lists, in full for one.
 
-use persistence::{Attack, Event, ExecutionRecord, LayerOutcome, Metric, Record, Text};
+use persistence::{Attack, Event, EventKind, ExecutionRecord, LayerOutcome, Metric, Record, Text};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -81,12 +81,27 @@ impl RecordSummary {
                 summary.id = Some(it.tx_id.clone());
                 summary.title.clone_from(&it.metric_name);
             }
-            Record::Event(it) => summary.title = it.kind.to_string(),
+            Record::Event(it) => summary.title = title_of(it),
             _ => {}
         }
         summary
     }
 }
+
+/// What happened; where that says little, in the words of who did it.
+fn title_of(event: &Event) -> String {
+    let said = event.message.as_ref().and_then(Text::as_str);
+    match (event.kind, said) {
+        (EventKind::Note | EventKind::Recovered, Some(said)) => {
+            let shown: String = said.chars().take(TITLE_CHARS_MAX).collect();
+            format!("{}: {shown}", event.kind)
+        }
+        _ => event.kind.to_string(),
+    }
+}
+
+/// Most characters of an event's own words in a title.
+const TITLE_CHARS_MAX: usize = 200;
 
 impl RecordBody {
     pub(crate) fn of(stored: &StoredRecord) -> Self {
