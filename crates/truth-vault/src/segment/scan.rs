@@ -34,10 +34,15 @@ pub(crate) struct Scan<'f> {
     len: u64,
     window: Vec<u8>,
     window_at: u64,
+    /// How much is read when the window ends.
+    step: u64,
 }
 
 /// What is read at a time.
 const WINDOW_BYTES: u64 = 256 << 10;
+
+/// What is read behind a record that is longer than this: not the next content, only its header.
+const STRIDE_BYTES: u64 = 4 << 10;
 
 impl<'f> Scan<'f> {
     /// From `at`, which is where a record begins, to the end of the file as it is now.
@@ -48,6 +53,7 @@ impl<'f> Scan<'f> {
             len: file.len()?,
             window: Vec::new(),
             window_at: 0,
+            step: WINDOW_BYTES,
         })
     }
 
@@ -67,9 +73,14 @@ impl<'f> Scan<'f> {
                 }
                 let at = self.at;
                 self.at += header.record_bytes();
+                self.step = match header.record_bytes() > STRIDE_BYTES {
+                    true => STRIDE_BYTES,
+                    false => WINDOW_BYTES,
+                };
                 return Ok(Some(Found::Record { at, header }));
             }
             self.at += 8;
+            self.step = WINDOW_BYTES;
         }
         self.at = self.len;
         Ok(Some(Found::Gap {
@@ -87,7 +98,7 @@ impl<'f> Scan<'f> {
         }
         let window_end = self.window_at + self.window.len() as u64;
         if at < self.window_at || end > window_end {
-            let bytes = WINDOW_BYTES.min(self.len - at);
+            let bytes = self.step.min(self.len - at);
             self.window
                 .resize(usize::try_from(bytes).expect("a window fits"), 0);
             self.file.read_at(at, &mut self.window)?;

@@ -102,7 +102,8 @@ impl Vault {
         let mut needs = Needs::new();
         let mut bad = Vec::new();
         for chunk in all.chunks(CHUNK) {
-            for ((address, place), checked) in chunk.iter().zip(self.shared.check_all(chunk)) {
+            let check = |(address, place): &(Address, Place)| self.shared.check(address, *place);
+            for ((address, place), checked) in chunk.iter().zip(on_all_cores(chunk, check)) {
                 let checked = checked?;
                 report.blobs += 1;
                 report.bytes += checked.bytes;
@@ -145,23 +146,6 @@ fn bad_object(address: Address, place: Place, damage: Damage, needs: &Needs) -> 
 }
 
 impl Shared {
-    /// Reads blobs on all cores; the answers in their order.
-    fn check_all(&self, blobs: &[(Address, Place)]) -> Vec<Result<Checked, GetError>> {
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        let share = blobs.len().div_ceil(cores).max(1);
-        thread::scope(|scope| {
-            let threads: Vec<_> = (blobs.chunks(share))
-                .map(|share| {
-                    let check = |(address, place): &(Address, Place)| self.check(address, *place);
-                    scope.spawn(move || share.iter().map(check).collect::<Vec<_>>())
-                })
-                .collect();
-            (threads.into_iter())
-                .flat_map(|thread| thread.join().expect("reading does not panic"))
-                .collect()
-        })
-    }
-
     /// Reads one blob. Where it has been moved meanwhile, it is read from there.
     fn check(&self, address: &Address, place: Place) -> Result<Checked, GetError> {
         let found = self.found(address, |now| {
@@ -281,6 +265,20 @@ impl Shared {
         gaps.sort_unstable();
         Ok(gaps)
     }
+}
+
+/// Does something with each of `items`, on all cores; what came of it in their order.
+pub(super) fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let share = items.len().div_ceil(cores).max(1);
+    thread::scope(|scope| {
+        let threads: Vec<_> = (items.chunks(share))
+            .map(|share| scope.spawn(|| share.iter().map(&work).collect::<Vec<_>>()))
+            .collect();
+        (threads.into_iter())
+            .flat_map(|thread| thread.join().expect("reading does not panic"))
+            .collect()
+    })
 }
 
 /// The parts that a manifest names; none if it is of a later release.

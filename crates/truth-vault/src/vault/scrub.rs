@@ -6,7 +6,7 @@ use std::io;
 use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
-use super::check::BadObject;
+use super::check::{BadObject, on_all_cores};
 use super::{Shared, Vault};
 use crate::checked;
 use crate::index::Place;
@@ -218,6 +218,7 @@ impl Scrub<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
             file => file?,
         };
+        let (mut batch, mut batch_bytes) = (Vec::new(), 0);
         for found in Scan::new(&*file, from)? {
             let (at, header) = match found? {
                 Found::Record { at, header } => (at, header),
@@ -230,17 +231,26 @@ impl Scrub<'_> {
                     continue;
                 }
             };
-            self.state.cursor = Some((number, at));
-            if self.report.bytes >= self.options.bytes_max {
+            if batch_bytes >= self.batch_bytes_max() || batch.len() >= BATCH_RECORDS {
+                self.records(&mut batch, progress)?;
+                batch_bytes = 0;
+            }
+            if self.report.bytes.saturating_add(batch_bytes) >= self.options.bytes_max {
+                self.records(&mut batch, progress)?;
+                self.state.cursor = Some((number, at));
                 return Ok(false);
             }
-            self.record(number, at, &header)?;
-            self.pace();
-            if progress(self.report.bytes).is_break() {
-                return Err(GetError::Cancelled);
-            }
+            batch_bytes = read_bytes(&header).saturating_add(batch_bytes);
+            batch.push((Place::new(number, at, &header), header));
         }
+        self.records(&mut batch, progress)?;
         Ok(true)
+    }
+
+    /// How much is read before the caller is asked whether to go on: less than a second's worth.
+    fn batch_bytes_max(&self) -> u64 {
+        let rate = self.options.bytes_per_second.unwrap_or(u64::MAX);
+        (rate / 8).clamp(1, BATCH_BYTES)
     }
 
     /// Names the blobs that are known to lie where there is no record; whether there are any.
@@ -257,21 +267,36 @@ impl Scrub<'_> {
         Ok(any)
     }
 
-    fn record(&mut self, number: u32, at: u64, header: &Header) -> Result<(), GetError> {
-        let place = Place::new(number, at, header);
-        self.report.records += 1;
-        self.report.bytes += match header.kind {
-            Kind::Large => header.plain_bytes,
-            _ => header.stored_bytes,
-        };
-        let damage = match self.shared.read_whole(&header.address, place) {
-            Ok(_) => return Ok(()),
-            Err(GetError::Damaged { damage, .. }) => damage,
-            Err(error) => return Err(error),
-        };
+    /// Checks records on all cores.
+    fn records(
+        &mut self,
+        batch: &mut Vec<(Place, Header)>,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<(), GetError> {
+        let checked = on_all_cores(batch, |(place, header)| {
+            self.shared.read_whole(&header.address, *place).map(drop)
+        });
+        for ((place, header), checked) in batch.drain(..).zip(checked) {
+            self.report.records += 1;
+            self.report.bytes = read_bytes(&header).saturating_add(self.report.bytes);
+            match checked {
+                Ok(()) => {}
+                Err(GetError::Damaged { damage, .. }) => self.damaged(&header, place, damage)?,
+                Err(error) => return Err(error),
+            }
+            self.state.cursor = Some((place.segment, place.at + header.record_bytes()));
+        }
+        self.pace();
+        match progress(self.report.bytes) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(GetError::Cancelled),
+        }
+    }
+
+    fn damaged(&mut self, header: &Header, place: Place, damage: Damage) -> Result<(), GetError> {
         // Not what a collection removed while it was being read.
         self.shared.refresh()?;
-        if !self.shared.known().contains_key(&number) {
+        if !self.shared.known().contains_key(&place.segment) {
             return Ok(());
         }
         self.bad(header.address, place, damage)
@@ -304,6 +329,20 @@ impl Scrub<'_> {
         std::thread::sleep(due.saturating_sub(self.started.elapsed()));
     }
 }
+
+/// What is read of a blob to check it.
+fn read_bytes(header: &Header) -> u64 {
+    match header.kind {
+        Kind::Large => header.plain_bytes,
+        _ => header.stored_bytes,
+    }
+}
+
+/// What the threads are given at a time.
+const BATCH_BYTES: u64 = 16 << 20;
+
+/// Most records of that.
+const BATCH_RECORDS: usize = 4096;
 
 impl Shared {
     /// Copies a bad record, and what is known of it, to where nothing is ever changed.
