@@ -318,7 +318,6 @@ fn tokens_made_and_revoked_while_it_runs_are_on_record() {
     let dir = tempfile::tempdir().unwrap();
     let admin = token(&dir, Scope::Admin);
     let server = Running::in_dir(dir, |_| {});
-    let secret = TokenFile::create(&server.tokens(), "the shop", &[Scope::Read], 1, None).unwrap();
     let acts = || {
         server.store.catch_up().unwrap();
         let client = server.client().token(&admin);
@@ -326,18 +325,24 @@ fn tokens_made_and_revoked_while_it_runs_are_on_record() {
             .get("/api/v1/audit/records?event=note&limit=100")
             .text()
     };
+    let notes = || acts().matches("\"title\":\"note\"").count();
     let heard = |times: usize| {
-        // The file is looked at once a second.
-        while acts().matches("\"title\":\"note\"").count() < times {
+        // The file is looked at once a second; a minute is for a machine that does much else.
+        let begin = std::time::Instant::now();
+        while notes() < times {
+            assert!(
+                begin.elapsed() < Duration::from_secs(60),
+                "nothing is on record"
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
         let last = server.store.audit().size() - 1;
         format!("{:?}", server.store.audit().record(last).unwrap().record)
     };
-    let (id, before) = (
-        secret.id().to_owned(),
-        acts().matches("\"title\":\"note\"").count(),
-    );
+    // Counted first: the server may hear of the token at once.
+    let before = notes();
+    let secret = TokenFile::create(&server.tokens(), "the shop", &[Scope::Read], 1, None).unwrap();
+    let id = secret.id().to_owned();
     let made = heard(before + 1);
     assert!(
         made.contains(&format!("token {id} (the shop) made")),
