@@ -165,6 +165,9 @@ impl Shared {
     ) -> Result<T, ReadError> {
         let edge = self.edge();
         self.read(|conn| {
+            // One transaction for all that is read: a page of records is some hundred statements, and each would
+            // lock the file by itself.
+            let conn = &conn.unchecked_transaction()?;
             read(&Nodes {
                 conn,
                 folder: &self.folder,

@@ -6,9 +6,8 @@
 
 use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
-use std::iter;
 
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::{Entry, Projection, Verifier};
 use crate::content;
@@ -34,18 +33,34 @@ impl Projection for TextIndex {
         table == "search" || table.starts_with("search_")
     }
 
-    fn load(&mut self, _conn: &Connection) -> rusqlite::Result<()> {
+    fn load(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        let mut set = conn.prepare("INSERT INTO search (search, rank) VALUES (?, ?)")?;
+        for (option, value) in [("automerge", 0), ("crisismerge", SEGMENTS_MAX)] {
+            let text = "SELECT v FROM search_config WHERE k = ?";
+            let is = conn.query_row(text, [option], |row| row.get::<_, i64>(0));
+            if is.optional()? != Some(value) {
+                set.execute((option, value))?;
+            }
+        }
         Ok(())
     }
 
     fn apply(&mut self, conn: &Connection, entries: &[Entry<'_>]) -> rusqlite::Result<()> {
         let mut insert = conn.prepare_cached("INSERT INTO search (rowid, words) VALUES (?, ?)")?;
+        let mut bytes = 0;
         for entry in entries {
             let words = words(entry);
             if !words.is_empty() {
-                insert.execute((entry.index.cast_signed(), words))?;
+                insert.execute((entry.index.cast_signed(), &words))?;
+                bytes += words.len();
             }
         }
+        // A group's share of merging what earlier ones wrote: as much each time, where SQLite would wait for 64
+        // pages and then have one group in 64 wait for all of it.
+        let pages = PAGES_MERGED + bytes / BYTES_A_PAGE_MERGED;
+        let mut merge =
+            conn.prepare_cached("INSERT INTO search (search, rank) VALUES ('merge', ?)")?;
+        merge.execute([i64::try_from(pages).unwrap_or(i64::MAX)])?;
         Ok(())
     }
 
@@ -76,6 +91,15 @@ impl Projection for TextIndex {
         Box::new(TextVerifier::default())
     }
 }
+
+/// Most pieces of the index on one level, beyond which SQLite merges them at once, however long that takes.
+const SEGMENTS_MAX: i64 = 256;
+
+/// Pages that a group merges, however small it is.
+const PAGES_MERGED: usize = 4;
+
+/// Bytes of words for which a group merges a page more. A page takes about 6,000.
+const BYTES_A_PAGE_MERGED: usize = 2_400;
 
 /// The words of what is searched of a record; empty if it has none.
 pub(crate) fn words_of(record: &Record) -> String {
@@ -185,26 +209,26 @@ impl TextVerifier {
             "CREATE VIRTUAL TABLE IF NOT EXISTS temp.search_words
              USING fts5vocab('main', 'search', 'instance')",
         )?;
-        let mut select = conn.prepare_cached(match to {
-            Some(_) => {
-                "SELECT term, doc, offset FROM temp.search_words WHERE term >= ? AND term < ?"
-            }
-            None => "SELECT term, doc, offset FROM temp.search_words WHERE term >= ?",
-        })?;
         let first = self.first.unwrap_or_default().cast_signed();
         let mut sum = Sum::default();
         // All places of a word follow one another.
         let (mut word, mut hashes) = (String::new(), self.hashes(""));
-        let mut rows = select.query(params_from_iter(iter::once(from).chain(to)))?;
+        // The end is looked for here: SQLite would fetch each word once more to compare it.
+        let mut select =
+            conn.prepare_cached("SELECT term, doc, offset FROM temp.search_words WHERE term >= ?")?;
+        let mut rows = select.query([from])?;
         while let Some(row) = rows.next()? {
+            let term = row.get_ref(0)?.as_str()?;
+            if term != word {
+                if to.is_some_and(|to| term >= to) {
+                    break;
+                }
+                term.clone_into(&mut word);
+                hashes = self.hashes(term);
+            }
             let index: i64 = row.get(1)?;
             // Words of records that were moved out may stay: they are not shown.
             if index >= first {
-                let term = row.get_ref(0)?.as_str()?;
-                if term != word {
-                    term.clone_into(&mut word);
-                    hashes = self.hashes(term);
-                }
                 sum.add(self.placed(hashes, index, row.get(2)?));
             }
         }

@@ -9,8 +9,11 @@ use crate::projection::text::{Sum, TextVerifier};
 
 /// Sums up all words of the index, some ranges of them each.
 pub(super) fn stored(words: &TextVerifier, workers: &mut [Worker]) -> rusqlite::Result<Sum> {
-    // Where a word begins with: whatever is below the first and above the last is in a range too.
-    let begins: Vec<String> = ('0'..='9').chain('a'..='z').map(String::from).collect();
+    // Where ranges begin; whatever is below the first and above the last is in one too.
+    let begins: Vec<String> = ('0'..='9')
+        .chain('a'..='z')
+        .flat_map(|one| SECOND.map(|other| format!("{one}{other}")))
+        .collect();
     let next = AtomicUsize::new(0);
     let some_ranges = |worker: &mut Worker| -> rusqlite::Result<Sum> {
         let mut sum = Sum::default();
@@ -37,3 +40,6 @@ pub(super) fn stored(words: &TextVerifier, workers: &mut [Worker]) -> rusqlite::
         Ok(all)
     })
 }
+
+/// Second characters of words at which ranges begin: small ones, so that none keeps the others waiting.
+const SECOND: [&str; 2] = ["", "8"];
