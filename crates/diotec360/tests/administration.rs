@@ -78,6 +78,8 @@ fn a_backup_is_added_to_and_restored_to_the_exact_root() {
     );
     assert_eq!(root(at), before);
     assert_eq!(said(&run(at, &["get", "alice"])), "800\n");
+    let events = said(&run(at, &["audit", "list", "events"]));
+    assert_eq!(events.matches("backup into kept").count(), 2, "{events}"); // each is in what it made
     said(&run(
         at,
         &["vault", "export", &bundle, "--out", "pay.ae_bundle"],
@@ -436,6 +438,8 @@ fn what_nothing_needs_is_collected_and_pins_and_bundles_stay() {
     for _ in 0..2 {
         said(&run(at, &["vault", "gc", "--grace", "0", "--dead", "0"]));
     }
+    let events = said(&run(at, &["audit", "list", "events"]));
+    assert!(events.contains("1 blobs pinned"), "{events}");
     assert_eq!(failed(&run(at, &["vault", "get", &other])).0, Some(3));
     assert_eq!(said(&run(at, &["vault", "get", &kept])), "kept");
     let bundle = bundle["address"].as_str().unwrap();

@@ -36,9 +36,14 @@ function groups(api) {
   return [...byTag].map(([tag, operations]) => h("section", { id: tag }, h("h2", {}, tag), operations));
 }
 
+/** What the document says in Markdown: no more of it is used than `code`. */
+function prose(text = "") {
+  return text.split("`").map((part, nth) => (nth % 2 ? h("code", {}, part) : part));
+}
+
 function operation(api, path, method, what) {
   const inside = h("div.inside");
-  const whole = h("details", {}, h("summary", {}, h(`span.method.${method}`, {}, method.toUpperCase()), h("code", {}, path), h("span.sub", {}, what.summary ?? "")), inside);
+  const whole = h("details", {}, h("summary", {}, h(`span.method.${method}`, {}, method.toUpperCase()), h("code", {}, path), h("span.sub", {}, prose(what.summary))), inside);
   whole.addEventListener("toggle", () => {
     if (whole.open && !inside.firstChild) show(inside, ...body(api, path, method, what));
   });
@@ -50,11 +55,11 @@ function body(api, path, method, what) {
   const sent = what.requestBody?.content?.["application/json"];
   const answers = Object.entries(what.responses ?? {}).map(([status, answer]) => {
     const [media, content] = Object.entries(answer.content ?? {})[0] ?? [];
-    return h("div", {}, h("p", {}, h("b", {}, status), ` ${answer.description}`, media ? h("span.sub", {}, ` ${media}`) : null), content ? h("pre", { tabindex: "0" }, example(api, content)) : null);
+    return h("div", {}, h("p", {}, h("b", {}, status), " ", prose(answer.description), media ? h("span.sub", {}, ` ${media}`) : null), content ? h("pre", { tabindex: "0" }, example(api, content)) : null);
   });
   return [
-    what.description ? h("p", {}, what.description) : null,
-    parameters.length ? h("table", {}, h("thead", {}, h("tr", {}, ["Parameter", "In", "Type", "What"].map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, parameters.map((one) => h("tr", {}, h("td", {}, h("code", {}, one.name), one.required ? " *" : null), h("td", {}, one.in), h("td", {}, type(api, one.schema)), h("td", {}, one.description ?? ""))))) : null,
+    what.description ? h("p", {}, prose(what.description)) : null,
+    parameters.length ? h("table", {}, h("thead", {}, h("tr", {}, ["Parameter", "In", "Type", "What"].map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, parameters.map((one) => h("tr", {}, h("td", {}, h("code", {}, one.name), one.required ? " *" : null), h("td", {}, one.in), h("td", {}, type(api, one.schema)), h("td", {}, prose(one.description)))))) : null,
     sent ? h("div", {}, h("p", {}, h("b", {}, "Body"), h("span.sub", {}, " application/json")), h("pre", { tabindex: "0" }, example(api, sent))) : null,
     h("div", {}, answers),
     method === "get" ? tryIt(path, parameters) : null,

@@ -9,6 +9,7 @@ use persistence::{BackupError, CopyProgress, OpenReport, Persistence};
 use serde_json::json;
 
 use super::Context;
+use super::snapshot::record;
 use crate::exit::{Code, Failure};
 use crate::output::Paint;
 use crate::store;
@@ -36,6 +37,7 @@ pub(crate) struct Restore {
 impl Backup {
     pub(crate) fn run(&self, context: &Context<'_>) -> anyhow::Result<Code> {
         let store = store::open_existing(context.globals)?;
+        record(&store, &format!("backup into {}", self.folder.display()))?; // and it is in the backup
         let bar = context.output.bar("backing up");
         let report = store.backup_with(&self.folder, &mut |told| show(&bar, told));
         bar.finish_and_clear();

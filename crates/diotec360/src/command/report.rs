@@ -7,6 +7,7 @@ use serde_json::json;
 use vigilance::{ReportKind, ReportRequest};
 
 use super::Context;
+use super::snapshot::record;
 use crate::clock::{moment, now_ns};
 use crate::exit::Code;
 use crate::store;
@@ -76,6 +77,7 @@ impl ReportArgs {
             store::write_file(&path, bytes)?;
             written.push(path);
         }
+        record(&store, &format!("report {} made", kind.as_str()))?;
         context.output.show(&json!({ "files": written }), |_| {
             let lines = written.iter().map(|path| format!("{}\n", path.display()));
             lines.collect()

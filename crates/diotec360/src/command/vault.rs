@@ -12,6 +12,7 @@ use truth_vault::{GetError, PutOptions, Trust, VerificationStatus, verify_member
 
 use super::Context;
 use super::exec::not_found;
+use super::snapshot::record;
 use crate::clock::now_ns;
 use crate::exit::Code;
 use crate::output::Paint;
@@ -162,10 +163,12 @@ impl Vault {
                     }
                 }
                 store.vault().pin(addresses)?;
+                record(&store, &format!("{} blobs pinned", addresses.len()))?;
                 pinned(context, addresses, true)
             }
             Self::Unpin { addresses } => {
                 store.vault().unpin(addresses)?;
+                record(&store, &format!("{} blobs unpinned", addresses.len()))?;
                 pinned(context, addresses, false)
             }
             Self::Head => {

@@ -32,7 +32,8 @@ function seal(made) {
   const file = URL.createObjectURL(new Blob([made.note], { type: "text/plain" }));
   return card("w12", `${t("seal")} ${count(made.number)}`,
     h("div.stack", {},
-      facts([[t("when"), h("span", {}, moment(made.time), " · ", when(made.time))], [t("version", { n: "" }).trim(), h("a", { href: `#/state/${made.version}` }, count(made.version))],
+      facts([[t("when"), Date.parse(made.time) > 0 ? h("span", {}, moment(made.time), " · ", when(made.time)) : null], // the first may know no time
+        [t("version", { n: "" }).trim(), h("a", { href: `#/state/${made.version}` }, count(made.version))],
         [t("stateRoot"), hash(made.state_root)], [t("auditLog"), h("span", {}, t("records", { n: count(made.log_size) }), " ", hash(made.log_root))], [t("vault"), hash(made.vault_root)]]),
       h("div.row", {}, h("button.primary", { onclick: () => judge(result, () => verifySeal(made)) }, t("verifyNow")),
         h("a.button", { href: file, download: `seal-${made.number}.txt` }, t("download"))),
