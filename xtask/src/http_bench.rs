@@ -3,6 +3,8 @@
 //! The load is Debian's `wrk`, one thread of it, so that server and load share the cores as callers and
 //! server would. Rows have the fields that the other benches print.
 
+mod paint;
+
 use std::fs;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::net::TcpStream;
@@ -65,7 +67,7 @@ pub(crate) fn run(repo: &Repo, flags: &[String]) -> Result<()> {
         scale,
         json: has("--json"),
     };
-    bench.run()
+    bench.run(repo)
 }
 
 fn runs(program: &str) -> bool {
@@ -92,7 +94,7 @@ enum Goal {
 }
 
 impl Bench {
-    fn run(&self) -> Result<()> {
+    fn run(&self, repo: &Repo) -> Result<()> {
         let data = self.folder.join("data");
         if data.exists() {
             fs::remove_dir_all(&data)?;
@@ -103,6 +105,7 @@ impl Bench {
         self.executions(&server)?;
         self.reads(&server)?;
         self.statistics(&server)?;
+        self.dashboard(repo, &server)?;
         drop(server);
         fs::remove_dir_all(&data)?;
         Ok(())
@@ -219,6 +222,19 @@ impl Bench {
             Goal::AtMost(5.0),
         );
         self.row(&format!("stats/{at}"), "1/s", measured.rate, Goal::None);
+        Ok(())
+    }
+
+    fn dashboard(&self, repo: &Repo, server: &Server) -> Result<()> {
+        let Some([paint, root]) = paint::measure(repo, &server.address)? else {
+            eprintln!("no figures of the dashboard: they need Chromium, Node.js and npm");
+            return Ok(());
+        };
+        let at = format!("records={}", self.scale.records);
+        let name = format!("dashboard first paint/{at}");
+        self.row(&name, "s", paint / 1e3, Goal::AtMost(1.0));
+        let name = format!("dashboard shows the root/{at}");
+        self.row(&name, "s", root / 1e3, Goal::None);
         Ok(())
     }
 
