@@ -131,6 +131,40 @@ fn found(conn: &Connection, query: &str) -> Vec<i64> {
 }
 
 #[test]
+fn whatever_stands_in_the_text_indexs_settings_it_merges_as_it_should() {
+    let conn = database();
+    let setting = || -> i64 {
+        let text = "SELECT v FROM search_config WHERE k = 'automerge'";
+        conn.query_row(text, [], |row| row.get(0)).unwrap()
+    };
+    text::TextIndex.load(&conn).unwrap();
+    assert_eq!(setting(), 0);
+    for changed in ["8", "'much'", "NULL"] {
+        let text = format!("UPDATE search_config SET v = {changed} WHERE k = 'automerge'");
+        conn.execute(&text, []).unwrap();
+        text::TextIndex.load(&conn).unwrap();
+        assert_eq!(setting(), 0, "{changed}");
+    }
+}
+
+#[test]
+fn ranges_of_words_sum_up_to_all_of_them() {
+    let conn = database();
+    let records = records(60);
+    text::TextIndex.apply(&conn, &entries(&records, 0)).unwrap();
+    let verifier = text::TextVerifier::default();
+    let all = verifier.stored(&conn, "", None).unwrap();
+    assert_ne!(all, text::Sum::default());
+    let cuts = ["", "0", "no", "note", "note1", "t", "\u{10ffff}"];
+    let mut sum = text::Sum::default();
+    for (at, from) in cuts.iter().enumerate() {
+        let to = cuts.get(at + 1).copied();
+        sum.add(verifier.stored(&conn, from, to).unwrap());
+    }
+    assert_eq!(sum, all);
+}
+
+#[test]
 fn batches_make_no_difference_and_all_is_verified() {
     let records = records(120);
     let mut dumps = Vec::new();

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::{Entry, Projection, Verifier};
 use crate::content;
@@ -36,9 +36,9 @@ impl Projection for TextIndex {
     fn load(&mut self, conn: &Connection) -> rusqlite::Result<()> {
         let mut set = conn.prepare("INSERT INTO search (search, rank) VALUES (?, ?)")?;
         for (option, value) in [("automerge", 0), ("crisismerge", SEGMENTS_MAX)] {
-            let text = "SELECT v FROM search_config WHERE k = ?";
-            let is = conn.query_row(text, [option], |row| row.get::<_, i64>(0));
-            if is.optional()? != Some(value) {
+            // Compared by SQLite: somebody may have put something else there than a number.
+            let mut is = conn.prepare("SELECT 1 FROM search_config WHERE k = ? AND v = ?")?;
+            if !is.exists((option, value))? {
                 set.execute((option, value))?;
             }
         }

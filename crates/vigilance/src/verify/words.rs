@@ -1,4 +1,4 @@
-//! The text index, read by all workers at once: it is most of what a check has to read.
+//! The text index, read by all workers at once: it is much of what a check has to read.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
