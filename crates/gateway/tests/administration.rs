@@ -479,9 +479,10 @@ fn what_administrators_do_in_panic_mode_is_kept_and_in_the_log_afterwards() {
     let client = || server.client().token(&admin);
     let incidents = || client().get("/api/v1/panic").json()["incidents"].clone();
     let told = |what: &str| incidents().to_string().contains(what);
-    let begun = std::time::Instant::now();
+    let mut looks = 0;
     while !(told("verify begun, job 1, by local") && told("(admin) made")) {
-        assert!(begun.elapsed().as_secs() < 20, "{}", incidents());
+        looks += 1;
+        assert!(looks < 1200, "{}", incidents());
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     let ask = json!({"way": "rebuild-trail", "reason": "a test"});

@@ -327,13 +327,11 @@ fn tokens_made_and_revoked_while_it_runs_are_on_record() {
     };
     let notes = || acts().matches("\"title\":\"note: ").count();
     let heard = |times: usize| {
-        // The file is looked at once a second; a minute is for a machine that does much else.
-        let begin = std::time::Instant::now();
+        // The file is looked at once a second.
+        let mut looks = 0;
         while notes() < times {
-            assert!(
-                begin.elapsed() < Duration::from_secs(60),
-                "nothing is on record"
-            );
+            looks += 1;
+            assert!(looks < 1200, "nothing is on record");
             std::thread::sleep(Duration::from_millis(50));
         }
         let last = server.store.audit().size() - 1;
