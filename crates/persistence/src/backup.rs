@@ -2,6 +2,7 @@
 
 mod objects;
 mod part;
+mod roots;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use crate::{
 };
 use objects::{back_up_vault, check_objects, restore_vault};
 use part::{PartWriter, encode, part_path, read_part};
+use roots::{back_up_roots, drop_others, read_roots, restore_roots};
 
 /// What a backup added.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,8 +114,8 @@ impl Persistence {
     /// Brings the backup in `folder` to what is committed now; begins one if there is none. Commits go
     /// on meanwhile.
     ///
-    /// The journal since the last time is added, and the objects of the vault that are not in it; each
-    /// part is read again and checked once it is written, and a signed seal, written last, says how
+    /// The journal since the last time is added, the objects of the vault that are not in it, and the pins,
+    /// leases and retired bundles of now; each part is read again and checked once it is written, and a signed seal, written last, says how
     /// far the backup goes. Texts that can be erased are not in it, nor is the key of the seals.
     ///
     /// # Errors
@@ -154,8 +156,13 @@ impl Persistence {
         let previous = self.last_seal().map(|(seal, _)| seal.digest());
         let head = crate::shared::Head { vault, ..head };
         let time_ns = self.last_seal().map_or(0, |(seal, _)| seal.time_ns);
-        let sealed = shared.seal_at(&head, None, Some(previous.unwrap_or_default()), time_ns)?;
-        write_whole(folder, SEAL, &sealed.note).map_err(StorageError::file(folder))?;
+        let roots = back_up_roots(self.vault(), folder)?;
+        let mut seal =
+            shared.unsigned_seal(&head, None, Some(previous.unwrap_or_default()), time_ns);
+        seal.vault_roots = Some(roots);
+        let note = seal.sign(&shared.signer)?;
+        write_whole(folder, SEAL, &note).map_err(StorageError::file(folder))?;
+        drop_others(folder, &roots);
         Ok(BackupReport {
             version: head.version,
             root: head.state_root,
@@ -215,8 +222,8 @@ impl Persistence {
     /// Reads a backup to its end and checks it, without restoring it; its seal says how far it goes.
     ///
     /// Checked are the seal, by the key of `config` or a trusted one; that the journal's parts are whole
-    /// and lead to the version and root that it says; and that every object is there, each hashed, and
-    /// all of them have the root that it says. That every version leads to its root is checked by
+    /// and lead to the version and root that it says; that every object is there, each hashed, and
+    /// all of them have the root that it says; and that the pins and leases are those it says. That every version leads to its root is checked by
     /// [`restore`](Self::restore) alone.
     ///
     /// # Errors
@@ -226,6 +233,7 @@ impl Persistence {
         let seal = seal_of(config, folder)?;
         check_journal(folder, &seal)?;
         check_objects(folder, &seal)?;
+        read_roots(folder, &seal)?;
         Ok(seal)
     }
 
@@ -267,7 +275,9 @@ impl Persistence {
         }
         let seal = seal_of(&config, folder)?;
         restore_state(&config, folder, &seal, control)?;
-        restore_vault(&config, folder, &seal)?;
+        let vault = restore_vault(&config, folder, &seal)?;
+        restore_roots(&vault, folder, &seal)?;
+        drop(vault);
         let note = fs::read(folder.join(SEAL)).map_err(StorageError::file(folder))?;
         Ok(Self::open(config.rebuilding().trusted_seal(note))?)
     }
@@ -275,7 +285,14 @@ impl Persistence {
 
 /// Puts the objects of the backup in `folder` into the vault of `config`.
 pub(crate) fn restore_objects(config: &Config, folder: &Path) -> Result<(), BackupError> {
-    restore_vault(config, folder, &seal_of(config, folder)?)
+    restore_vault(config, folder, &seal_of(config, folder)?)?;
+    Ok(())
+}
+
+/// The pins, leases and retired bundles of the backup in `folder`, as the vault exports them; none if it is
+/// older than these in backups.
+pub(crate) fn roots_of(config: &Config, folder: &Path) -> Result<Option<Vec<u8>>, BackupError> {
+    read_roots(folder, &seal_of(config, folder)?)
 }
 
 /// The seal of a backup, signed by the key of `config` or a trusted one.

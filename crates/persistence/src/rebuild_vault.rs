@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use truth_vault::{Durability, Options, SyncError, Vault};
 
@@ -33,7 +34,7 @@ pub(crate) fn rebuild_vault(config: &Config) -> Result<(), RebuildVaultError> {
         let taken = crate::backup::restore_objects(config, backup);
         taken.map_err(|error| RebuildVaultError::Backup(Box::new(error)))?;
     }
-    let open = |path: &std::path::Path, create| {
+    let open = |path: &Path, create| {
         let opened = Vault::open(path, &Options::new().create(create)).map_err(VaultError::from);
         opened.map_err(StorageError::from)
     };
@@ -45,14 +46,40 @@ pub(crate) fn rebuild_vault(config: &Config) -> Result<(), RebuildVaultError> {
         moved.map_err(StorageError::file(&index))?;
     }
     // What cannot even be opened has nothing to give.
-    if let Ok(mut before) = open(&before, false) {
-        vault.sync_from(&mut before, Durability::Each, &mut |_| {
+    let mut roots = None;
+    if let Ok(mut opened) = open(&before, false) {
+        vault.sync_from(&mut opened, Durability::Each, &mut |_| {
             ControlFlow::Continue(())
         })?;
+        roots = opened.export_roots().ok();
+    }
+    if let (None, Some(backup)) = (&roots, &config.backup) {
+        let taken = crate::backup::roots_of(config, backup);
+        roots = taken.map_err(|error| RebuildVaultError::Backup(Box::new(error)))?;
+    }
+    match roots {
+        Some(roots) => {
+            let taken = vault.import_roots(&roots).map_err(VaultError::from);
+            taken.map_err(StorageError::from)?;
+        }
+        None => forget_roots(&path)?,
     }
     let synced = vault.sync().map_err(VaultError::from);
     Ok(synced.map_err(StorageError::from)?)
 }
+
+/// Nobody knows what was pinned: without the file, the vault collects nothing until somebody says
+/// what is to be kept.
+fn forget_roots(vault: &Path) -> Result<(), StorageError> {
+    tracing::warn!(
+        "pins and leases of the vault are lost: nothing is collected until they are reset"
+    );
+    let path = vault.join(ROOTS);
+    fs::remove_file(&path).map_err(StorageError::file(&path))
+}
+
+/// Name of the vault's pins and leases.
+const ROOTS: &str = "roots";
 
 /// Name of the vault's index.
 const INDEX: &str = "index";

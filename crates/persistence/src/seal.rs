@@ -42,6 +42,9 @@ pub struct Seal {
     pub previous: Option<Hash>,
     /// When it was made, in nanoseconds since 1970, as the caller says.
     pub time_ns: u64,
+    /// SHA-256 of the vault's pins, leases and retired bundles, in the seal of a backup that has them;
+    /// none in other seals.
+    pub vault_roots: Option<Hash>,
 }
 
 /// Why a text is no seal.
@@ -115,7 +118,7 @@ impl Seal {
         })
     }
 
-    fn lines(&self) -> [String; 5] {
+    fn lines(&self) -> Vec<String> {
         let number = self
             .number
             .map_or_else(|| "between".to_owned(), |number| format!("seal {number}"));
@@ -123,7 +126,7 @@ impl Seal {
             || "first".to_owned(),
             |previous| format!("previous {previous}"),
         );
-        [
+        let mut lines = vec![
             number,
             format!(
                 "state {} {} {}",
@@ -134,7 +137,9 @@ impl Seal {
             format!("vault {} {}", self.vault_objects, self.vault_root),
             previous,
             format!("time {}", self.time_ns),
-        ]
+        ];
+        lines.extend(self.vault_roots.map(|roots| format!("roots {roots}")));
+        lines
     }
 }
 
@@ -201,6 +206,11 @@ impl FromStr for Seal {
             ["time", time] => parse_number(time).ok_or(bad(4))?,
             _ => return Err(bad(4)),
         };
+        let vault_roots = match (lines.get(5).map(|line| line.split_once(' ')), number) {
+            (None, _) => None,
+            (Some(Some(("roots", hash))), None) => Some(parse_hash(hash).ok_or(bad(5))?),
+            _ => return Err(bad(5)),
+        };
         Ok(Self {
             origin: checkpoint.origin().to_owned(),
             number,
@@ -212,12 +222,13 @@ impl FromStr for Seal {
             vault_root,
             previous,
             time_ns,
+            vault_roots,
         })
     }
 }
 
-/// Lines behind those of a checkpoint.
-const LINES: usize = 5;
+/// Most lines behind those of a checkpoint.
+const LINES: usize = 6;
 
 fn bad(line: usize) -> SealError {
     SealError::BadLine { line: line + 4 }

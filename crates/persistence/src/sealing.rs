@@ -51,7 +51,20 @@ impl Shared {
         previous: Option<Hash>,
         time_ns: u64,
     ) -> Result<Sealed, SealError> {
-        let seal = Seal {
+        let seal = self.unsigned_seal(head, number, previous, time_ns);
+        let note = seal.sign(&self.signer)?;
+        Ok(Sealed { seal, note })
+    }
+
+    /// The same, not signed yet.
+    pub(crate) fn unsigned_seal(
+        &self,
+        head: &Head,
+        number: Option<u64>,
+        previous: Option<Hash>,
+        time_ns: u64,
+    ) -> Seal {
+        Seal {
             origin: self.signer.name().to_owned(),
             number,
             log: head.log,
@@ -62,9 +75,8 @@ impl Shared {
             vault_root: head.vault.root,
             previous,
             time_ns,
-        };
-        let note = seal.sign(&self.signer)?;
-        Ok(Sealed { seal, note })
+            vault_roots: None,
+        }
     }
 
     /// Makes the files again of seals that the log has and the folder has not: `count` are in the

@@ -2,7 +2,7 @@
 
 use truth_vault::{
     Bundle, BundleAddress, BundleGetError, Durability, GetError, LegacyVaultError, OpenError,
-    Options, PutError, Vault,
+    Options, PutError, RootError, Vault,
 };
 
 use crate::shared::VaultHead;
@@ -29,6 +29,9 @@ pub enum VaultError {
     /// A bundle could not be got out of it.
     #[error(transparent)]
     Bundle(#[from] BundleGetError),
+    /// Its pins and leases could not be read or changed.
+    #[error(transparent)]
+    Roots(#[from] RootError),
     /// A vault of the original system could not be read.
     #[error(transparent)]
     Legacy(#[from] LegacyVaultError),

@@ -54,6 +54,9 @@ pub enum RootError {
     /// collected. See [`Vault::reset_roots`](crate::Vault::reset_roots).
     #[error("the file of pins and leases is damaged or gone")]
     Damaged,
+    /// The bytes are not those of such a file, or not as they were written.
+    #[error("these are not the bytes of a list of pins and leases")]
+    NotRoots,
     /// The name of an owner is longer than [`Lease::OWNER_BYTES_MAX`].
     #[error("the owner's name has {bytes} bytes")]
     OwnerTooLong {

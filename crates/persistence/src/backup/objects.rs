@@ -127,7 +127,7 @@ pub(super) fn restore_vault(
     config: &Config,
     folder: &Path,
     seal: &Seal,
-) -> Result<(), BackupError> {
+) -> Result<Vault, BackupError> {
     let options = Options::new();
     let vault = Vault::open(config.vault_path(), &options).map_err(VaultError::from);
     let vault = vault.map_err(StorageError::from)?;
@@ -138,7 +138,7 @@ pub(super) fn restore_vault(
     }
     let synced = vault.sync().map_err(VaultError::from);
     synced.map_err(StorageError::from)?;
-    Ok(())
+    Ok(vault)
 }
 
 fn car_name(nth: u64) -> String {

@@ -18,6 +18,7 @@ fn seal(number: Option<u64>) -> Seal {
         vault_root: Hash::from_bytes([0xcd; 32]),
         previous: (number != Some(0)).then_some(Hash::from_bytes([5; 32])),
         time_ns: 1_770_585_433_000_000_000,
+        vault_roots: None,
     }
 }
 
@@ -27,6 +28,27 @@ fn a_seal_reads_as_it_was_written() {
         let note = seal(number).sign(&key()).unwrap();
         let read = Seal::verify(&note, &[key().verifier_key()]).unwrap();
         assert_eq!(read, seal(number));
+    }
+}
+
+#[test]
+fn the_seal_of_a_backup_has_the_roots_of_its_vault() {
+    let of_backup = Seal {
+        vault_roots: Some(Hash::from_bytes([6; 32])),
+        ..seal(None)
+    };
+    let note = of_backup.sign(&key()).unwrap();
+    let read = Seal::verify(&note, &[key().verifier_key()]).unwrap();
+    assert_eq!(read, of_backup);
+    let text = of_backup.to_string();
+    for (from, to) in [
+        ("roots ", "roots  "),
+        ("roots 06", "roots 0G"),
+        ("between", "seal 3"),
+    ] {
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(changed, text);
+        assert!(changed.parse::<Seal>().is_err(), "{to}");
     }
 }
 

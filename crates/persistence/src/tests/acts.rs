@@ -99,7 +99,10 @@ fn a_backup_grows_and_a_changed_one_is_refused() {
     for entry in std::fs::read_dir(backup.path()).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if !name.ends_with(".part") && !name.ends_with(".seal") {
+        if ![".part", ".seal", ".roots"]
+            .iter()
+            .any(|it| name.ends_with(it))
+        {
             continue;
         }
         let good = std::fs::read(&path).unwrap();
@@ -113,6 +116,36 @@ fn a_backup_grows_and_a_changed_one_is_refused() {
         }
         std::fs::write(&path, good).unwrap();
     }
+}
+
+#[test]
+fn what_is_pinned_leased_or_retired_is_in_the_newest_backup() {
+    let (life, backup) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (persistence, _) = Persistence::open(keyed(life.path())).unwrap();
+    let addresses = [0, 1, 2].map(|id| persistence.put_bundle(&bundle(id), 1).unwrap());
+    let vault = persistence.vault();
+    vault.pin(&[addresses[0].address()]).unwrap();
+    persistence.backup(backup.path()).unwrap();
+    vault.unpin(&[addresses[0].address()]).unwrap();
+    vault.pin(&[addresses[1].address()]).unwrap();
+    vault.lease("judge", &[addresses[0].address()], 77).unwrap();
+    vault.retire(&addresses[2]).unwrap();
+    persistence.backup(backup.path()).unwrap();
+    let (pins, leases) = (vault.pins().unwrap(), vault.leases().unwrap());
+    let into = tempfile::tempdir().unwrap();
+    let (restored, _) = Persistence::restore(keyed(into.path()), backup.path()).unwrap();
+    assert_eq!(restored.vault().pins().unwrap(), pins);
+    assert_eq!(restored.vault().leases().unwrap(), leases);
+    assert_eq!(restored.vault().retired().unwrap(), [addresses[2]]);
+    // One that is gone is missed.
+    let of_roots =
+        |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().contains("roots");
+    let files = std::fs::read_dir(backup.path()).unwrap().flatten();
+    let files: Vec<_> = files.filter(of_roots).collect();
+    assert_eq!(files.len(), 1);
+    std::fs::remove_file(files[0].path()).unwrap();
+    let refused = Persistence::check_backup(&keyed(life.path()), backup.path());
+    assert!(matches!(refused, Err(BackupError::Damaged { .. })));
 }
 
 #[test]

@@ -161,6 +161,47 @@ impl Vault {
         Ok(found)
     }
 
+    /// All pins, leases and retired bundles as of one moment: the bytes of the file `roots` as
+    /// `docs/formats/vault.md` has them, for [`import_roots`](Self::import_roots).
+    ///
+    /// # Errors
+    ///
+    /// As [`unpin`](Self::unpin).
+    pub fn export_roots(&self) -> Result<Vec<u8>, RootError> {
+        Ok(Roots::read(&*self.shared.root)?.encode())
+    }
+
+    /// Adds pins, leases and retired bundles that [`export_roots`](Self::export_roots) gave; of two times at
+    /// which a lease expires the later counts. Durable when it returns.
+    ///
+    /// ```
+    /// use truth_vault::{Durability, Options, Vault};
+    ///
+    /// # let (one, two) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    /// let from = Vault::open(one.path(), &Options::new())?;
+    /// let address = from.put(b"no bundle names it", Durability::Each)?;
+    /// from.pin(&[address])?;
+    /// let to = Vault::open(two.path(), &Options::new())?;
+    /// to.import_roots(&from.export_roots()?)?;
+    /// assert_eq!(to.pins()?, [address]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RootError::NotRoots`] for other bytes, and as [`unpin`](Self::unpin).
+    pub fn import_roots(&self, bytes: &[u8]) -> Result<(), RootError> {
+        let added = Roots::decode(bytes).ok_or(RootError::NotRoots)?;
+        self.shared.change_roots(|roots| {
+            roots.pins.extend(added.pins);
+            roots.retired.extend(added.retired);
+            for (lease, expires_ns) in added.leases {
+                let known = roots.leases.entry(lease).or_default();
+                *known = expires_ns.max(*known);
+            }
+        })
+    }
+
     /// Begins an empty list of pins, leases and retired bundles in place of one that is damaged or gone.
     /// Whoever calls it says that nothing but bundles is to be kept, or pins it again before the next
     /// collection.
