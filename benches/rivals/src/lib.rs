@@ -65,6 +65,10 @@ const PARTS: &[Area] = &[
         rows: state::life,
     },
     Area {
+        name: "state::large",
+        rows: state::large,
+    },
+    Area {
         name: "persistence::served",
         rows: persistence::served,
     },

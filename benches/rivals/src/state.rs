@@ -2,10 +2,13 @@
 
 mod commit;
 mod floor;
+mod large;
 mod life;
+mod opening;
 mod read;
 mod resident;
 mod rival;
+mod settle;
 mod store;
 mod workload;
 
@@ -15,33 +18,45 @@ pub use store::{Peer, Proved, Store, each};
 pub use workload::{Change, Key, Value};
 
 use crate::report::Report;
+use resident::Resident;
 use store::Kind;
-use workload::Workload;
 
 /// Measures and reports every row of the area.
 pub(crate) fn rows(report: &mut Report) {
     served(report);
     life(report);
+    if report.full {
+        large(report);
+    }
 }
 
-/// Rows on one store after another in this process, which stay open and take turns.
+/// Rows on stores that stay open and take turns, each in a process of its own.
 pub(crate) fn served(report: &mut Report) {
-    let workload = Workload::new(size(report));
-    let mut stores = store::load_all(&Kind::served(report.peers()), &workload);
-    read::rows(report, &workload, &mut stores);
+    let size = size(report);
+    let kinds = Kind::served(report.peers());
+    let folders: Vec<_> = (kinds.iter())
+        .map(|_| tempfile::tempdir().expect("a folder for a store"))
+        .collect();
+    let mut stores: Vec<_> = (kinds.iter().zip(&folders))
+        .map(|(kind, folder)| Resident::loaded(*kind, &folder.path().join("store"), size))
+        .collect();
+    read::rows(report, size, &mut stores);
     // Last: they change values.
-    commit::rows(report, &workload, &mut stores);
+    commit::rows(report, size, &mut stores);
+    stores.into_iter().for_each(Resident::kill);
 }
 
-/// Rows on stores that live in processes of their own: opened, killed, weighed.
+/// Rows on stores that are opened, killed, weighed.
 pub(crate) fn life(report: &mut Report) {
-    life::rows(report);
+    life::rows(report, size(report));
+}
+
+/// Rows on stores that are larger than the memory they may take.
+pub(crate) fn large(report: &mut Report) {
+    large::rows(report);
 }
 
 /// Keys in each store.
 fn size(report: &Report) -> usize {
-    if report.full {
-        return 10_000_000;
-    }
     report.size(1_000_000, 100_000)
 }

@@ -3,53 +3,55 @@
 use std::time::Duration;
 
 use super::floor::Floor;
-use super::store::{Kind, Opened, settle};
-use super::workload::Workload;
+use super::resident::{Resident, Updates};
+use super::store::Kind;
 use crate::measure::ROUNDS;
 use crate::report::Report;
 use crate::row::{Goal, Row};
 
-/// How long one turn of a store takes with many changes.
-const TURN: Duration = Duration::from_millis(700);
+/// How long one turn of a store takes with many changes: long enough for several checkpoints of ours.
+const TURN: Duration = Duration::from_secs(4);
 
-/// Most changes of a turn.
-const TURN_CHANGES: usize = 300_000;
+/// Turns with many changes.
+const TURNS: u64 = 3;
 
 /// Commits of one change in a turn.
 const SINGLES: usize = 200;
 
+/// How long these take at most.
+const SINGLES_LIMIT: Duration = Duration::from_secs(2);
+
 /// Reports the rows.
-pub(super) fn rows(report: &mut Report, workload: &Workload, stores: &mut [Opened]) {
-    many(
-        report,
-        workload,
-        stores,
-        1_000,
-        &[("qmdb", 2.0), ("rocksdb", 1.5)],
-    );
-    many(report, workload, stores, 10_000, &[("qmdb", 1.5)]);
-    one(report, workload, stores);
+pub(super) fn rows(report: &mut Report, size: usize, stores: &mut [Resident]) {
+    let over: &[(&str, f64)] = &[("qmdb", 2.0), ("rocksdb", 1.5)];
+    many(report, size, stores, 1_000, over);
+    many(report, size, stores, 10_000, &[("qmdb", 1.5)]);
+    one(report, size, stores);
 }
 
 /// Updates a second in commits of `batch` changes. `over` is how many times the rate of which
 /// peers ours is to reach.
 fn many(
     report: &mut Report,
-    workload: &Workload,
-    stores: &mut [Opened],
+    size: usize,
+    stores: &mut [Resident],
     batch: usize,
     over: &[(&str, f64)],
 ) {
-    // All rounds together and not the best: some write a checkpoint, which is part of the work.
+    let limit = if report.quick { TURN / 8 } else { TURN };
+    // All turns together and not the best: checkpoints are part of the work.
     let mut updates = vec![0_usize; stores.len()];
     let mut spent = vec![Duration::ZERO; stores.len()];
-    for round in 0..ROUNDS {
-        for (at, opened) in stores.iter_mut().enumerate() {
-            let seed = (100 * batch + round) as u64;
-            let batches = workload.updates(seed, TURN_CHANGES / batch, batch);
-            let times = opened.store.commit(batches.collect(), TURN);
-            updates[at] += times.len() * batch;
-            spent[at] += times.iter().sum::<Duration>() + settle();
+    for turn in 0..TURNS {
+        for (at, store) in stores.iter_mut().enumerate() {
+            let done = store.commit(Updates {
+                seed: 100 * batch as u64 + turn,
+                count: usize::MAX,
+                len: batch,
+                limit,
+            });
+            updates[at] += done.times.len() * batch;
+            spent[at] += done.total();
         }
     }
     let rates: Vec<_> = (updates.iter().zip(&spent))
@@ -57,11 +59,7 @@ fn many(
         .collect();
     let rates = Rates::new(stores, &rates);
     for kind in [Kind::Sha256, Kind::Blake3] {
-        let name = format!(
-            "updates_{}/size={}/batch={batch}",
-            kind.name(),
-            workload.size()
-        );
+        let name = format!("updates_{}/size={size}/batch={batch}", kind.name());
         let row = Row::new(
             "state",
             format!("commit::{name}"),
@@ -83,7 +81,7 @@ fn many(
 }
 
 /// How long a commit of one change takes, in multiples of an append with a sync.
-fn one(report: &mut Report, workload: &Workload, stores: &mut [Opened]) {
+fn one(report: &mut Report, size: usize, stores: &mut [Resident]) {
     let mut floor = Floor::with_room(ROUNDS * SINGLES);
     let mut appended = Vec::new();
     let mut growing = Floor::growing();
@@ -92,14 +90,17 @@ fn one(report: &mut Report, workload: &Workload, stores: &mut [Opened]) {
     for round in 0..ROUNDS {
         appended.extend(floor.append(SINGLES));
         grown.extend(growing.append(SINGLES));
-        for (opened, times) in stores.iter_mut().zip(&mut times) {
-            let batches = workload.updates(900 + round as u64, SINGLES, 1).collect();
-            times.extend(opened.store.commit(batches, TURN));
-            settle();
+        for (store, times) in stores.iter_mut().zip(&mut times) {
+            let done = store.commit(Updates {
+                seed: 900 + round as u64,
+                count: SINGLES,
+                len: 1,
+                limit: SINGLES_LIMIT,
+            });
+            times.extend(done.times);
         }
     }
     let append = percentile(&mut appended, 50);
-    let size = workload.size();
     for (name, percent, goal) in [("p50", 50, 1.3), ("p99", 99, 3.0)] {
         let multiples: Vec<_> = (times.iter_mut())
             .map(|times| percentile(times, percent) / append)
@@ -131,8 +132,8 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    pub(super) fn new(stores: &[Opened], figures: &[f64]) -> Self {
-        let kinds = stores.iter().map(|opened| opened.kind);
+    pub(super) fn new(stores: &[Resident], figures: &[f64]) -> Self {
+        let kinds = stores.iter().map(|store| store.kind);
         Self {
             figures: kinds.zip(figures.iter().copied()).collect(),
         }

@@ -1,10 +1,8 @@
 //! Reading one key after another, and proving them.
 
-use std::time::Instant;
-
 use super::commit::Rates;
-use super::store::{Kind, Opened};
-use super::workload::Workload;
+use super::resident::{Keys, Resident};
+use super::store::Kind;
 use crate::measure::{ROUNDS, median};
 use crate::report::Report;
 use crate::row::{Goal, Row};
@@ -16,24 +14,25 @@ const READS: usize = 100_000;
 const PROOFS: usize = 10_000;
 
 /// Reports the rows.
-pub(super) fn rows(report: &mut Report, workload: &Workload, stores: &mut [Opened]) {
-    reads(report, workload, stores);
-    proofs(report, workload, stores);
+pub(super) fn rows(report: &mut Report, size: usize, stores: &mut [Resident]) {
+    reads(report, size, stores);
+    proofs(report, size, stores);
 }
 
-fn reads(report: &mut Report, workload: &Workload, stores: &mut [Opened]) {
+fn reads(report: &mut Report, size: usize, stores: &mut [Resident]) {
     let mut rates = vec![Vec::new(); stores.len()];
     for round in 0..ROUNDS {
-        let keys = workload.keys(200 + round as u64, READS);
-        for (opened, rates) in stores.iter_mut().zip(&mut rates) {
-            let start = Instant::now();
-            assert_eq!(opened.store.read(&keys), READS);
-            rates.push(READS as f64 / start.elapsed().as_secs_f64());
+        let keys = Keys {
+            seed: 200 + round as u64,
+            count: READS,
+        };
+        for (store, rates) in stores.iter_mut().zip(&mut rates) {
+            rates.push(store.read(keys));
         }
     }
     let rates: Vec<_> = rates.iter_mut().map(|rates| median(rates)).collect();
     let rates = Rates::new(stores, &rates);
-    let name = format!("read::get/size={}", workload.size());
+    let name = format!("read::get/size={size}");
     let row = rates.beside(Row::new("state", name, "reads/s", rates.of(Kind::Sha256)));
     report.row(&match rates.peer("qmdb") {
         Some(rate) => row.goal(Goal::AtLeast(2.0 * rate)),
@@ -41,21 +40,23 @@ fn reads(report: &mut Report, workload: &Workload, stores: &mut [Opened]) {
     });
 }
 
-fn proofs(report: &mut Report, workload: &Workload, stores: &mut [Opened]) {
+fn proofs(report: &mut Report, size: usize, stores: &mut [Resident]) {
     let mut made = vec![Vec::new(); stores.len()];
     let mut verified = vec![Vec::new(); stores.len()];
     let mut bytes = vec![f64::NAN; stores.len()];
     for round in 0..ROUNDS {
-        let keys = workload.keys(300 + round as u64, PROOFS);
-        for (at, opened) in stores.iter_mut().enumerate() {
-            if let Some(proved) = opened.store.prove(&keys) {
+        let keys = Keys {
+            seed: 300 + round as u64,
+            count: PROOFS,
+        };
+        for (at, store) in stores.iter_mut().enumerate() {
+            if let Some(proved) = store.prove(keys) {
                 made[at].push(PROOFS as f64 / proved.made.as_secs_f64());
                 verified[at].push(PROOFS as f64 / proved.verified.as_secs_f64());
                 bytes[at] = proved.bytes.unwrap_or(f64::NAN);
             }
         }
     }
-    let size = workload.size();
     for (operation, figures, by) in [("made", made, 5.0), ("verified", verified, 1.0)] {
         let medians: Vec<_> = figures
             .into_iter()

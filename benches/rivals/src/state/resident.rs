@@ -1,135 +1,158 @@
-//! A store in a process of its own, so that its memory can be weighed and it can be killed.
+//! A store in a process of its own: what it keeps in memory is its own, it can be weighed, and killed.
 
-use std::io::{BufRead, BufReader, Read};
+mod process;
+
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
-use std::{env, fs, io};
 
 use anyhow::{Context, Result};
-use serde_json::{Value, json};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use super::rival::ours::Ours;
-use super::store::{Kind, Peer, Store, load, settle};
-use super::workload::Workload;
+use super::store::{Kind, Proved};
+pub(crate) use process::run;
 
 /// What the program is called with to be such a process.
 pub(crate) const ARGUMENT: &str = "--resident";
 
-/// Changes of a commit.
-const BATCH: usize = 1_000;
+/// What a process is asked: a line of JSON, which one line answers.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum Ask {
+    /// Fills the store.
+    Load,
+    Commit(Updates),
+    Read(Keys),
+    Prove(Keys),
+    /// Ours: goes on committing until opening would have about as much to do as it ever has.
+    UntilNearlyDue,
+    /// Ours: writes the newest version to disk, and lets go of what is not retained.
+    Checkpoint,
+    /// The most memory that the process ever had, in MiB.
+    Memory,
+}
 
-/// Commits after which a store of ours is nearly to write a checkpoint: nine tenths of the 64 MiB of
-/// records that its options say.
-const NEARLY: u64 = 440;
+/// Batches of new values for random keys, committed one after the other.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct Updates {
+    pub(super) seed: u64,
+    /// Commits, unless the time is over before.
+    pub(super) count: usize,
+    /// Changes of a commit.
+    pub(super) len: usize,
+    /// How long it commits at most.
+    pub(super) limit: Duration,
+}
 
-/// A store that was filled and then updated, in a process that still has it open.
+/// So many random keys.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct Keys {
+    pub(super) seed: u64,
+    pub(super) count: usize,
+}
+
+/// What became of [`Updates`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Committed {
+    /// How long each commit took.
+    pub(super) times: Vec<Duration>,
+    /// How long the process worked on after the last one.
+    pub(super) settled: Duration,
+}
+
+impl Committed {
+    /// How long all of it took.
+    pub(super) fn total(&self) -> Duration {
+        self.times.iter().sum::<Duration>() + self.settled
+    }
+
+    /// The longest commit, in milliseconds.
+    pub(super) fn longest_ms(&self) -> f64 {
+        let longest = self.times.iter().max().copied();
+        longest.unwrap_or_default().as_secs_f64() * 1e3
+    }
+}
+
+/// A store in a process of its own, which answers one question at a time and does nothing else.
 pub(super) struct Resident {
+    pub(super) kind: Kind,
     process: Child,
-    /// Commits that were made after it was filled.
-    pub(super) commits: usize,
-    pub(super) longest_commit_ms: f64,
-    /// Most memory that the process ever had.
-    pub(super) memory_mib: f64,
+    questions: ChildStdin,
+    answers: BufReader<ChildStdout>,
 }
 
 impl Resident {
-    /// Starts one, and waits until it has made `updates` updates.
-    pub(super) fn start(kind: Kind, folder: &Path, size: usize, updates: usize) -> Result<Self> {
-        let mut process = Command::new(env::current_exe()?)
+    /// Starts a process that opens the store in `folder`, or makes one there for about `size` keys.
+    pub(super) fn start(kind: Kind, folder: &Path, size: usize) -> Result<Self> {
+        let mut process = Command::new(std::env::current_exe()?)
             .args([ARGUMENT, kind.name()])
             .arg(folder)
-            .args([size.to_string(), updates.to_string()])
+            .arg(size.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let output = process.stdout.take().context("no output")?;
-        let mut line = String::new();
-        BufReader::new(output).read_line(&mut line)?;
-        let said: Value = serde_json::from_str(&line).context(kind.name())?;
-        let number = |name: &str| said[name].as_f64().context(line.clone());
+        let questions = process.stdin.take().context("no input")?;
+        let answers = BufReader::new(process.stdout.take().context("no output")?);
         Ok(Self {
+            kind,
             process,
-            commits: said["commits"]
-                .as_u64()
-                .map_or(0, |count| usize::try_from(count).unwrap_or(usize::MAX)),
-            longest_commit_ms: number("longest_commit_ms")?,
-            memory_mib: number("memory_mib")?,
+            questions,
+            answers,
         })
     }
 
+    /// The same, and fills it.
+    pub(super) fn loaded(kind: Kind, folder: &Path, size: usize) -> Self {
+        let mut resident = Self::start(kind, folder, size).expect("a process");
+        resident.ask::<()>(Ask::Load);
+        resident
+    }
+
+    pub(super) fn commit(&mut self, updates: Updates) -> Committed {
+        self.ask(Ask::Commit(updates))
+    }
+
+    /// Reads keys; reads a second.
+    pub(super) fn read(&mut self, keys: Keys) -> f64 {
+        let took: Duration = self.ask(Ask::Read(keys));
+        keys.count as f64 / took.as_secs_f64()
+    }
+
+    /// Proves keys, and verifies the proofs; `None` if it proves nothing.
+    pub(super) fn prove(&mut self, keys: Keys) -> Option<Proved> {
+        self.ask(Ask::Prove(keys))
+    }
+
+    pub(super) fn until_nearly_due(&mut self) -> Committed {
+        self.ask(Ask::UntilNearlyDue)
+    }
+
+    pub(super) fn checkpoint(&mut self) {
+        self.ask(Ask::Checkpoint)
+    }
+
+    pub(super) fn memory_mib(&mut self) -> f64 {
+        self.ask(Ask::Memory)
+    }
+
     /// SIGKILL.
-    pub(super) fn kill(mut self) -> Result<()> {
-        self.process.kill()?;
-        self.process.wait()?;
-        Ok(())
+    pub(super) fn kill(mut self) {
+        self.process.kill().expect("it lives");
+        self.process.wait().expect("it is ours");
     }
-}
 
-/// The other end: fills a store, updates it, says how it went, and waits to be killed.
-pub(crate) fn run(mut args: impl Iterator<Item = String>, peers: &[Peer]) -> Result<()> {
-    let mut next = || args.next().context("KIND FOLDER SIZE UPDATES");
-    let kind = Kind::of(&next()?, peers).context("no such store")?;
-    let folder = next()?;
-    let workload = Workload::new(next()?.parse()?);
-    let updates: usize = next()?.parse()?;
-    match kind.is_ours() {
-        true => {
-            let mut store = Ours::open(kind, Path::new(&folder));
-            load(&mut store, &workload);
-            let mut times = update(&mut store, &workload, updates);
-            match kind {
-                Kind::Pruned => store.checkpoint(),
-                _ => times.extend(until_nearly_due(&mut store, &workload)),
-            }
-            wait(&mut times)
-        }
-        false => {
-            let mut store = kind.open(Path::new(&folder), workload.size());
-            load(&mut *store, &workload);
-            wait(&mut update(&mut *store, &workload, updates))
-        }
+    fn ask<T: DeserializeOwned>(&mut self, ask: Ask) -> T {
+        let answer = self.try_ask(ask);
+        answer.unwrap_or_else(|error| panic!("{}: {error:#}", self.kind.name()))
     }
-}
 
-fn update(store: &mut dyn Store, workload: &Workload, updates: usize) -> Vec<Duration> {
-    let batches = workload.updates(400, updates / BATCH, BATCH);
-    let times = batches.flat_map(|batch| store.commit(vec![batch], Duration::MAX));
-    let times = times.collect();
-    settle();
-    times
-}
-
-/// Goes on until opening would have about as much to do as it ever has.
-fn until_nearly_due(store: &mut Ours, workload: &Workload) -> Vec<Duration> {
-    let mut times = Vec::new();
-    let mut batches = workload.updates(401, usize::MAX, BATCH);
-    while store.behind_checkpoint() < NEARLY {
-        times.extend(store.commit(batches.by_ref().take(1).collect(), Duration::MAX));
-        if store.behind_checkpoint() >= NEARLY {
-            // One may be on its way.
-            settle();
-        }
+    fn try_ask<T: DeserializeOwned>(&mut self, ask: Ask) -> Result<T> {
+        let mut line = serde_json::to_vec(&ask)?;
+        line.push(b'\n');
+        self.questions.write_all(&line)?;
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer)?;
+        serde_json::from_str(&answer).context("the process ended, and said why above")
     }
-    times
-}
-
-fn wait(times: &mut [Duration]) -> Result<()> {
-    let longest = times.iter().max().copied().unwrap_or_default();
-    let memory = json!({
-        "commits": times.len(),
-        "longest_commit_ms": longest.as_secs_f64() * 1e3,
-        "memory_mib": memory_mib().context("no VmHWM")?,
-    });
-    println!("{memory}");
-    io::stdin().read_to_end(&mut Vec::new())?;
-    Ok(())
-}
-
-/// Most memory that this process ever had.
-fn memory_mib() -> Option<f64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib / 1024.0)
 }

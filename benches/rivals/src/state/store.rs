@@ -1,14 +1,12 @@
 //! What is asked of every store: ours and the peers alike.
 
 use std::path::Path;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use cpu_time::ProcessTime;
-use tempfile::TempDir;
+use serde::{Deserialize, Serialize};
 
 use super::rival::ours::Ours;
-use super::workload::{Change, Key, Workload};
+use super::workload::{Change, Key};
 
 /// A store of 32-byte keys and 100-byte values.
 ///
@@ -27,7 +25,7 @@ pub trait Store {
 }
 
 /// Proofs of single keys that were made and found right.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "each store makes one")]
 pub struct Proved {
     /// How long it took to make them.
@@ -57,6 +55,10 @@ pub(super) enum Kind {
     Blake3,
     /// Ours as by default, but the newest version alone is kept.
     Pruned,
+    /// Ours with a cache such that the process stays within 1 GiB.
+    OneGib,
+    /// Ours with a cache such that the process stays within 4 GiB.
+    FourGib,
     /// Another's.
     Peer(Peer),
 }
@@ -69,7 +71,16 @@ impl PartialEq for Kind {
 }
 
 impl Kind {
-    /// Those that take turns in one process.
+    /// Ours, in all ways that are measured.
+    const OURS: [Self; 5] = [
+        Self::Sha256,
+        Self::Blake3,
+        Self::Pruned,
+        Self::OneGib,
+        Self::FourGib,
+    ];
+
+    /// Those that take turns.
     pub(super) fn served(peers: &[Peer]) -> Vec<Self> {
         let ours = [Self::Sha256, Self::Blake3].into_iter();
         ours.chain(peers.iter().copied().map(Self::Peer)).collect()
@@ -81,14 +92,15 @@ impl Kind {
             Self::Sha256 => "sha256",
             Self::Blake3 => "blake3",
             Self::Pruned => "pruned",
+            Self::OneGib => "1gib",
+            Self::FourGib => "4gib",
             Self::Peer(peer) => peer.name,
         }
     }
 
     /// The one of this name.
     pub(super) fn of(name: &str, peers: &[Peer]) -> Option<Self> {
-        let ours = [Self::Sha256, Self::Blake3, Self::Pruned].into_iter();
-        let mut all = ours.chain(peers.iter().copied().map(Self::Peer));
+        let mut all = (Self::OURS.into_iter()).chain(peers.iter().copied().map(Self::Peer));
         all.find(|kind| kind.name() == name)
     }
 
@@ -100,60 +112,11 @@ impl Kind {
     /// Opens the store in `folder`, or makes one there for about `size` keys.
     pub(super) fn open(self, folder: &Path, size: usize) -> Box<dyn Store> {
         match self {
-            Self::Sha256 | Self::Blake3 | Self::Pruned => Box::new(Ours::open(self, folder)),
             Self::Peer(peer) => (peer.open)(folder, size),
+            ours => Box::new(Ours::open(ours, folder)),
         }
     }
 }
-
-/// A store that is open, and its folder, which goes with it.
-pub(super) struct Opened {
-    pub(super) kind: Kind,
-    pub(super) store: Box<dyn Store>,
-    _folder: TempDir,
-}
-
-/// Opens a new store of each kind and fills it.
-pub(super) fn load_all(kinds: &[Kind], workload: &Workload) -> Vec<Opened> {
-    let load = |kind: &Kind| {
-        let folder = tempfile::tempdir().expect("a folder for a store");
-        let mut store = kind.open(&folder.path().join("store"), workload.size());
-        load(&mut *store, workload);
-        Opened {
-            kind: *kind,
-            store,
-            _folder: folder,
-        }
-    };
-    kinds.iter().map(load).collect()
-}
-
-/// Fills a new store, and waits until it is done with it.
-pub(super) fn load(store: &mut dyn Store, workload: &Workload) {
-    for batch in workload.load() {
-        store.commit(vec![batch], Duration::MAX);
-    }
-    settle();
-}
-
-/// Waits until this process has nothing left to do, so that what one store does in the background
-/// is not done at the cost of the next one. Returns how long there was something.
-pub(super) fn settle() -> Duration {
-    let start = Instant::now();
-    let mut busy_until = start;
-    let mut before = ProcessTime::now();
-    while busy_until.elapsed() < IDLE {
-        thread::sleep(IDLE / 10);
-        if before.elapsed() > IDLE / 100 {
-            busy_until = Instant::now();
-        }
-        before = ProcessTime::now();
-    }
-    busy_until - start
-}
-
-/// How long a process without work counts as done: longer than a sync of a large file takes.
-const IDLE: Duration = Duration::from_millis(200);
 
 /// Times each commit until the limit has passed.
 pub fn each<B>(
