@@ -17,9 +17,19 @@ pub(crate) struct Step {
     pub(crate) apply: fn(&Connection) -> rusqlite::Result<()>,
 }
 
-/// One step for every layout before [`schema::VERSION`], oldest first. There is none: 1 is the first layout
-/// that was ever released.
-pub(crate) const STEPS: &[Step] = &[];
+/// One step for every layout before [`schema::VERSION`], oldest first. 1 is the first layout that was ever
+/// released.
+pub(crate) const STEPS: &[Step] = &[Step {
+    from: 1,
+    apply: say_what_the_text_index_has,
+}];
+
+/// In layout 1 it had every record.
+fn say_what_the_text_index_has(conn: &Connection) -> rusqlite::Result<()> {
+    let text =
+        "INSERT OR REPLACE INTO meta SELECT 'worded', coalesce(max(idx) + 1, 0) FROM records";
+    conn.execute(text, []).map(drop)
+}
 
 /// Brings a database of the layout `found` to the present one, in one transaction: wholly, or not at all. What
 /// comes out must be, object by object, what a new database has.

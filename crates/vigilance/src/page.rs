@@ -1,6 +1,7 @@
 //! Pages of filtered records, at the same cost at any depth.
 
 mod plan;
+mod tail;
 
 use rusqlite::Connection;
 
@@ -8,6 +9,7 @@ use crate::cursor::{Cursor, CursorError, Place};
 use crate::error::ReadError;
 use crate::filter::{Filter, NoSuchField};
 use crate::health::Damage;
+use crate::projection::text;
 use crate::read;
 use crate::tiles::Nodes;
 use crate::{RecordKind, StoredRecord, Trail};
@@ -107,9 +109,7 @@ impl Trail {
         let is_upwards = matches!(from, PageFrom::Newer(_) | PageFrom::Oldest);
         let limit = limit.clamp(1, RECORDS_MAX);
         let read = self.shared().nodes(|nodes| {
-            let size = nodes.edge.size().cast_signed();
-            let plan = Plan::new(filter, is_upwards, place);
-            let found = look(nodes.conn, &plan, limit, size)?;
+            let found = find(nodes, filter, is_upwards, place, limit)?;
             let records = found
                 .matching
                 .iter()
@@ -138,40 +138,98 @@ impl Trail {
 }
 
 /// What a scan saw.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Found {
     matching: Vec<u64>,
     first: Option<Place>,
     last: Option<Place>,
+    /// There are no more.
     is_over: bool,
+    /// How many more may match.
+    room: usize,
+    /// How many more candidates may be looked at.
+    looks: usize,
+}
+
+impl Found {
+    fn is_wanted(&self) -> bool {
+        self.room > 0 && self.looks > 0
+    }
+
+    /// Takes the next candidate.
+    fn see(&mut self, place: Place, matches: bool) {
+        self.looks -= 1;
+        self.first = self.first.or(Some(place));
+        self.last = Some(place);
+        if matches {
+            self.room -= 1;
+            self.matching.push(place.index.cast_unsigned());
+        }
+    }
 }
 
 /// Goes over candidates until the page is full, enough were looked at, or there are no more.
-fn look(conn: &Connection, plan: &Plan, limit: usize, size: i64) -> rusqlite::Result<Found> {
+fn find(
+    nodes: &Nodes<'_>,
+    filter: &Filter,
+    is_upwards: bool,
+    place: Option<Place>,
+    limit: usize,
+) -> rusqlite::Result<Found> {
+    let mut found = Found {
+        matching: Vec::new(),
+        first: None,
+        last: None,
+        is_over: false,
+        room: limit,
+        looks: CANDIDATES_MAX,
+    };
+    let (conn, size) = (nodes.conn, nodes.edge.size());
+    if filter.text_query().is_none() {
+        let plan = Plan::new(filter, is_upwards, place, size);
+        look(conn, &plan, size, &mut found)?;
+        return Ok(found);
+    }
+    let taken = text::taken(conn, size)?;
+    let plan = Plan::new(filter, is_upwards, place, taken);
+    let tail = |found: &mut Found| {
+        let range = (taken, size);
+        tail::look(conn, filter, range, is_upwards, place, found)
+    };
+    // In the order of the log: the index has the older ones.
+    if is_upwards {
+        look(conn, &plan, size, &mut found)?;
+        if found.is_over {
+            found.is_over = false;
+            tail(&mut found)?;
+        }
+    } else {
+        tail(&mut found)?;
+        if found.is_over {
+            found.is_over = false;
+            look(conn, &plan, size, &mut found)?;
+        }
+    }
+    Ok(found)
+}
+
+/// Adds what a plan finds.
+fn look(conn: &Connection, plan: &Plan, size: u64, found: &mut Found) -> rusqlite::Result<()> {
     let mut select = conn.prepare_cached(&plan.text)?;
     let mut rows = select.query(rusqlite::params_from_iter(&plan.values))?;
-    let mut found = Found::default();
-    for _ in 0..CANDIDATES_MAX {
+    while found.is_wanted() {
         let Some(row) = rows.next()? else {
             found.is_over = true;
             break;
         };
         let (index, event_ns): (i64, i64) = (row.get(0)?, row.get(1)?);
         // The tables may be ahead of the log that everybody sees.
-        if index >= size {
+        if index >= size.cast_signed() {
             continue;
         }
-        let place = Place { event_ns, index };
-        found.first = found.first.or(Some(place));
-        found.last = Some(place);
-        if row.get(2)? {
-            found.matching.push(index.cast_unsigned());
-        }
-        if found.matching.len() == limit {
-            break;
-        }
+        found.see(Place { event_ns, index }, row.get(2)?);
     }
-    Ok(found)
+    Ok(())
 }
 
 /// The record behind a row, which must be what the row said.

@@ -87,7 +87,7 @@ pub(crate) fn all() -> Vec<Box<dyn Projection>> {
     vec![
         Box::new(typed::Typed),
         Box::new(rollups::Rollups::default()),
-        Box::new(text::TextIndex),
+        Box::new(text::TextIndex::default()),
     ]
 }
 

@@ -14,7 +14,7 @@ use crate::projection::{self, Projection};
 pub(crate) const APPLICATION_ID: i64 = 0x5669_6769;
 
 /// The layout: `PRAGMA user_version`.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
 
 /// Tables of the log itself that nothing updates, and nothing deletes from but retention.
 pub(crate) const APPEND_ONLY: [&str; 6] = [

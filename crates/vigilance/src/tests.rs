@@ -1,2 +1,3 @@
 pub(crate) mod basics;
 mod erasing;
+mod searching;

@@ -105,6 +105,29 @@ fn an_older_layout_is_migrated_and_its_log_is_what_it_was() {
 }
 
 #[test]
+fn in_layout_1_the_text_index_had_every_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let trail = open(folder.path());
+    let records = (0..700).map(some_record).collect();
+    trail.append_all(records).unwrap();
+    drop(trail);
+    let conn = raw(folder.path());
+    conn.execute_batch("DELETE FROM meta WHERE name = 'worded'; PRAGMA user_version = 1;")
+        .unwrap();
+    drop(conn);
+    let trail = open(folder.path());
+    assert_eq!(trail.open_report().migrated_from, Some(1));
+    is_whole(&trail);
+    trail.append(some_record(702)).unwrap();
+    let found = |query: &str| {
+        let filter = crate::Filter::attacks().text(query.parse().unwrap());
+        let page = trail.page(&filter, crate::PageFrom::Newest, 1_000).unwrap();
+        page.records.len()
+    };
+    assert_eq!((found("table"), found("702"), found("698")), (176, 1, 1));
+}
+
+#[test]
 fn a_layout_from_which_no_step_leads_is_refused_and_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     older(folder.path());

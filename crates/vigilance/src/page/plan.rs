@@ -24,10 +24,10 @@ enum Lead<'f> {
 }
 
 impl Plan {
-    /// The candidates from a place on, or from one end.
-    pub(super) fn new(filter: &Filter, is_upwards: bool, place: Option<Place>) -> Self {
+    /// The candidates from a place on, or from one end. Of a text query, those that the text index has.
+    pub(super) fn new(filter: &Filter, is_upwards: bool, place: Option<Place>, taken: u64) -> Self {
         if filter.text_query().is_some() {
-            return Self::of_text(filter, is_upwards, place);
+            return Self::of_text(filter, is_upwards, place, taken);
         }
         let lead = Lead::of(filter);
         let table = table(filter.kind());
@@ -53,14 +53,15 @@ impl Plan {
 
     /// The text index leads, in the order of the log. Records of other kinds are candidates that no
     /// condition holds for.
-    fn of_text(filter: &Filter, is_upwards: bool, place: Option<Place>) -> Self {
+    fn of_text(filter: &Filter, is_upwards: bool, place: Option<Place>, taken: u64) -> Self {
         let mut values = Vec::new();
         let conditions = conditions(filter, &Lead::Time, &mut values);
         values.extend(bounds(filter).map(Value::Integer));
-        let (compared, order) = direction(is_upwards);
+        let (_, order) = direction(is_upwards);
         let mut text = format!(
             "SELECT search.rowid, 0, coalesce({conditions} AND event_ns >= ? AND event_ns <= ?, 0)
-             FROM search LEFT JOIN {} AS it ON it.idx = search.rowid WHERE search MATCH ?",
+             FROM search LEFT JOIN {} AS it ON it.idx = search.rowid
+             WHERE search MATCH ? AND search.rowid < ?",
             table(filter.kind())
         );
         let query = filter
@@ -68,8 +69,13 @@ impl Plan {
             .map(|query| query.fts5())
             .unwrap_or_default();
         values.push(Value::Text(query));
-        if let Some(place) = place {
-            text += &format!(" AND search.rowid {compared} ?");
+        let taken = taken.cast_signed();
+        let past = place
+            .filter(|_| !is_upwards)
+            .map_or(taken, |place| place.index.min(taken));
+        values.push(Value::Integer(past));
+        if let Some(place) = place.filter(|_| is_upwards) {
+            text += " AND search.rowid > ?";
             values.push(Value::Integer(place.index));
         }
         text += &format!(" ORDER BY search.rowid {order}");

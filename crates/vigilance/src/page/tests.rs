@@ -73,7 +73,9 @@ fn trail() -> (&'static Trail, &'static [Record]) {
         let folder = tempfile::tempdir().unwrap();
         let trail = Trail::open(folder.path(), &Options::new()).unwrap();
         let records: Vec<_> = (0..COUNT).map(some_record).collect();
-        for chunk in records.chunks(500) {
+        // The last ones are so few that the text index does not take them up yet.
+        let (most, last) = records.split_at(records.len() - 5);
+        for chunk in most.chunks(500).chain([last]) {
             trail.append_all(chunk.to_vec()).unwrap();
         }
         (folder, trail, records)
@@ -207,7 +209,7 @@ proptest! {
         let conn = Connection::open_in_memory().unwrap();
         schema::create(&conn).unwrap();
         let place = place.then_some(Place { event_ns: 1_200_000_000_000, index: 500 });
-        let plan = Plan::new(&filter, is_upwards, place);
+        let plan = Plan::new(&filter, is_upwards, place, i64::MAX.cast_unsigned());
         let text = format!("EXPLAIN QUERY PLAN {}", plan.text);
         let mut explain = conn.prepare(&text).unwrap();
         let rows = explain.query_map(rusqlite::params_from_iter(&plan.values), |row| row.get::<_, String>(3));

@@ -137,12 +137,12 @@ fn whatever_stands_in_the_text_indexs_settings_it_merges_as_it_should() {
         let text = "SELECT v FROM search_config WHERE k = 'automerge'";
         conn.query_row(text, [], |row| row.get(0)).unwrap()
     };
-    text::TextIndex.load(&conn).unwrap();
+    text::TextIndex::default().load(&conn).unwrap();
     assert_eq!(setting(), 0);
     for changed in ["8", "'much'", "NULL"] {
         let text = format!("UPDATE search_config SET v = {changed} WHERE k = 'automerge'");
         conn.execute(&text, []).unwrap();
-        text::TextIndex.load(&conn).unwrap();
+        text::TextIndex::default().load(&conn).unwrap();
         assert_eq!(setting(), 0, "{changed}");
     }
 }
@@ -151,7 +151,9 @@ fn whatever_stands_in_the_text_indexs_settings_it_merges_as_it_should() {
 fn ranges_of_words_sum_up_to_all_of_them() {
     let conn = database();
     let records = records(60);
-    text::TextIndex.apply(&conn, &entries(&records, 0)).unwrap();
+    text::TextIndex::default()
+        .apply(&conn, &entries(&records, 0))
+        .unwrap();
     let verifier = text::TextVerifier::default();
     let all = verifier.stored(&conn, "", None).unwrap();
     assert_ne!(all, text::Sum::default());

@@ -3,11 +3,15 @@
 //! It is an FTS5 table without content: words and where they stand, under the record's index. Words are cut
 //! by `search/words.rs`, not by SQLite, so that a query is cut in the same way and the index can be checked
 //! without SQLite.
+//!
+//! The newest records are not in it yet: a few hundred are taken up together, since one by one most of the pages
+//! that an append writes would be the index's. Whoever searches looks through these records themselves
+//! (`page/tail.rs`); `meta` says from which on they are.
 
 use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::{Entry, Projection, Verifier};
 use crate::content;
@@ -16,8 +20,85 @@ use crate::record::{ErasableField, IndexRange, Record};
 use crate::search::{normalised, searched_text};
 
 /// The index.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TextIndex;
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TextIndex {
+    /// How many records the index has taken up.
+    taken: u64,
+    /// How many records there are.
+    size: u64,
+    /// The words of records that are not taken up yet, by index: those from `known` on. Those before are read again.
+    waiting: Vec<(u64, String)>,
+    waiting_bytes: usize,
+    known: u64,
+}
+
+/// How many records the index has taken up, of the first `size`: the others are to be looked through.
+pub(crate) fn taken(conn: &Connection, size: u64) -> rusqlite::Result<u64> {
+    let mut select = conn.prepare_cached("SELECT value FROM meta WHERE name = 'worded'")?;
+    let taken: Option<i64> = select.query_row([], |row| row.get(0)).optional()?;
+    Ok(taken.map_or(size, |taken| size.min(taken.max(0).cast_unsigned())))
+}
+
+/// The words of a record that lies there, and of its texts; none if it does not.
+fn stored_words(conn: &Connection, index: u64) -> rusqlite::Result<Option<String>> {
+    let mut select = conn.prepare_cached("SELECT canonical FROM records WHERE idx = ?")?;
+    let canonical = select.query_row([index.cast_signed()], |row| row.get::<_, Vec<u8>>(0));
+    let Some(Ok(mut record)) = canonical.optional()?.map(|it| Record::decode(&it)) else {
+        return Ok(None);
+    };
+    content::fill(conn, index, &mut record)?;
+    Ok(Some(words_of(&record)))
+}
+
+impl TextIndex {
+    /// Takes up all records that wait, and `entries`, which follow them.
+    fn take_up(&mut self, conn: &Connection, entries: &[Entry<'_>]) -> rusqlite::Result<()> {
+        let mut insert = conn.prepare_cached("INSERT INTO search (rowid, words) VALUES (?, ?)")?;
+        let mut bytes = 0;
+        let mut insert = |index: u64, words: &str| {
+            if !words.is_empty() {
+                insert.execute((index.cast_signed(), words))?;
+                bytes += words.len();
+            }
+            Ok::<_, rusqlite::Error>(())
+        };
+        for index in self.taken..self.known {
+            insert(index, &stored_words(conn, index)?.unwrap_or_default())?;
+        }
+        for (index, words) in &self.waiting {
+            insert(*index, words)?;
+        }
+        for entry in entries {
+            insert(entry.index, &words(entry))?;
+        }
+        // A share of merging what was taken up before: as much each time, where SQLite would wait for 64
+        // pages and then have one of them wait for all of it.
+        let pages = PAGES_MERGED + bytes / BYTES_A_PAGE_MERGED;
+        let mut merge =
+            conn.prepare_cached("INSERT INTO search (search, rank) VALUES ('merge', ?)")?;
+        merge.execute([i64::try_from(pages).unwrap_or(i64::MAX)])?;
+        let mut set = conn.prepare_cached("INSERT OR REPLACE INTO meta VALUES ('worded', ?)")?;
+        set.execute([self.size.cast_signed()])?;
+        self.wait_for_nothing(self.size);
+        Ok(())
+    }
+
+    fn wait_for_nothing(&mut self, taken: u64) {
+        self.taken = taken;
+        self.known = self.size;
+        self.waiting.clear();
+        self.waiting_bytes = 0;
+    }
+
+    /// Takes up where the tables stand.
+    fn stand(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        let last: Option<i64> =
+            conn.query_row("SELECT max(idx) FROM records", [], |row| row.get(0))?;
+        self.size = last.map_or(0, |last| last.cast_unsigned() + 1);
+        self.wait_for_nothing(taken(conn, self.size)?);
+        Ok(())
+    }
+}
 
 impl Projection for TextIndex {
     fn create(&self, conn: &Connection) -> rusqlite::Result<()> {
@@ -25,7 +106,8 @@ impl Projection for TextIndex {
             "CREATE VIRTUAL TABLE search USING fts5(
                 words, content = '', columnsize = 0, tokenize = 'ascii'
             );
-            INSERT INTO search (search, rank) VALUES ('secure-delete', 1);",
+            INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
+            INSERT INTO meta VALUES ('worded', 0);",
         )
     }
 
@@ -34,6 +116,7 @@ impl Projection for TextIndex {
     }
 
     fn load(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        self.stand(conn)?;
         let mut set = conn.prepare("INSERT INTO search (search, rank) VALUES (?, ?)")?;
         for (option, value) in [("automerge", 0), ("crisismerge", SEGMENTS_MAX)] {
             // Compared by SQLite: somebody may have put something else there than a number.
@@ -46,29 +129,35 @@ impl Projection for TextIndex {
     }
 
     fn apply(&mut self, conn: &Connection, entries: &[Entry<'_>]) -> rusqlite::Result<()> {
-        let mut insert = conn.prepare_cached("INSERT INTO search (rowid, words) VALUES (?, ?)")?;
-        let mut bytes = 0;
+        let Some(last) = entries.last() else {
+            return Ok(());
+        };
+        self.size = last.index + 1;
+        if self.size - self.taken >= RECORDS_WAITING {
+            return self.take_up(conn, entries);
+        }
         for entry in entries {
-            let words = words(entry);
+            let words = words(entry).into_owned();
             if !words.is_empty() {
-                insert.execute((entry.index.cast_signed(), &words))?;
-                bytes += words.len();
+                self.waiting_bytes += words.len();
+                self.waiting.push((entry.index, words));
             }
         }
-        // A group's share of merging what earlier ones wrote: as much each time, where SQLite would wait for 64
-        // pages and then have one group in 64 wait for all of it.
-        let pages = PAGES_MERGED + bytes / BYTES_A_PAGE_MERGED;
-        let mut merge =
-            conn.prepare_cached("INSERT INTO search (search, rank) VALUES ('merge', ?)")?;
-        merge.execute([i64::try_from(pages).unwrap_or(i64::MAX)])?;
+        if self.waiting_bytes >= BYTES_WAITING {
+            self.take_up(conn, &[])?;
+        }
         Ok(())
     }
 
-    fn rolled_back(&mut self, _conn: &Connection) -> rusqlite::Result<()> {
-        Ok(())
+    fn rolled_back(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        self.stand(conn)
     }
 
     fn erase(&mut self, conn: &Connection, ranges: &[IndexRange]) -> rusqlite::Result<()> {
+        // What is not in the index cannot be removed from it.
+        if ranges.iter().any(|range| range.end() > self.taken) {
+            self.take_up(conn, &[])?;
+        }
         let mut delete = conn
             .prepare_cached("INSERT INTO search (search, rowid, words) VALUES ('delete', ?, ?)")?;
         for range in ranges {
@@ -83,8 +172,13 @@ impl Projection for TextIndex {
     }
 
     fn clear(&mut self, conn: &Connection) -> rusqlite::Result<()> {
-        conn.execute("INSERT INTO search (search) VALUES ('delete-all')", [])
-            .map(drop)
+        conn.execute_batch(
+            "INSERT INTO search (search) VALUES ('delete-all');
+             INSERT OR REPLACE INTO meta VALUES ('worded', 0);",
+        )?;
+        self.size = 0;
+        self.wait_for_nothing(0);
+        Ok(())
     }
 
     fn verifier(&self) -> Box<dyn Verifier> {
@@ -92,13 +186,19 @@ impl Projection for TextIndex {
     }
 }
 
+/// Records that wait at most until they are taken up; few in unit tests, so that they see both kinds.
+const RECORDS_WAITING: u64 = if cfg!(test) { 8 } else { 256 };
+
+/// Bytes of words that wait at most.
+const BYTES_WAITING: usize = 256 << 10;
+
 /// Most pieces of the index on one level, beyond which SQLite merges them at once, however long that takes.
 const SEGMENTS_MAX: i64 = 256;
 
-/// Pages that a group merges, however small it is.
+/// Pages that are merged each time, however little is taken up.
 const PAGES_MERGED: usize = 4;
 
-/// Bytes of words for which a group merges a page more. A page takes about 6,000.
+/// Bytes of words for which a page more is merged. A page takes about 6,000.
 const BYTES_A_PAGE_MERGED: usize = 2_400;
 
 /// The words of what is searched of a record; empty if it has none.
@@ -150,6 +250,8 @@ pub(crate) struct TextVerifier {
     keys: [RandomState; 2],
     expected: Sum,
     first: Option<u64>,
+    /// How many records the index has taken up.
+    taken: u64,
 }
 
 /// A sum over words and where they stand.
@@ -169,10 +271,19 @@ impl Sum {
 }
 
 impl TextVerifier {
+    /// One for an index that has taken up so many records.
+    pub(crate) fn new(taken: u64) -> Self {
+        Self {
+            taken,
+            ..Self::default()
+        }
+    }
+
     /// One with the same keys that has seen nothing.
     pub(crate) fn part(&self) -> Self {
         Self {
             keys: self.keys.clone(),
+            taken: self.taken,
             ..Self::default()
         }
     }
@@ -189,7 +300,7 @@ impl TextVerifier {
     /// Takes the next records.
     pub(crate) fn see(&mut self, entries: &[Entry<'_>]) {
         self.first = self.first.or(entries.first().map(|entry| entry.index));
-        for entry in entries {
+        for entry in entries.iter().filter(|entry| entry.index < self.taken) {
             let words = words(entry);
             for (word, place) in words.split(' ').filter(|word| !word.is_empty()).zip(0..) {
                 let placed = self.placed(self.hashes(word), entry.index.cast_signed(), place);
@@ -264,10 +375,11 @@ impl TextVerifier {
 impl Verifier for TextVerifier {
     fn check(
         &mut self,
-        _conn: &Connection,
+        conn: &Connection,
         entries: &[Entry<'_>],
         _found: &mut Vec<Damage>,
     ) -> rusqlite::Result<()> {
+        self.taken = taken(conn, u64::MAX)?;
         self.see(entries);
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::edge::{Edge, TILE_WIDTH, perfect_root};
 use crate::error::{ReadError, StorageError};
 use crate::health::{Damage, TileFault};
 use crate::projection::rollups::Rollups;
-use crate::projection::text::TextVerifier;
+use crate::projection::text::{self, TextVerifier};
 use crate::projection::typed::Typed;
 use crate::projection::{Entry, Projection, Verifier};
 use crate::record::{ErasableField, EventKind, Record};
@@ -59,7 +59,7 @@ impl<'c> InOrder<'c> {
             // The typed tables are checked by the workers, chunk by chunk, and at the end.
             typed: Typed.verifier(),
             rollups: Rollups::default().verifier(),
-            words: TextVerifier::default(),
+            words: TextVerifier::new(text::taken(conn, edge.size())?),
             range: CompactRange::new(),
             continuity: Continuity::default(),
             missing: BTreeSet::new(),

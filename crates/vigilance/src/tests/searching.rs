@@ -1,0 +1,128 @@
+//! Search while the text index has not taken up the newest records yet.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::basics::{attack, open};
+use crate::*;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Append(u64),
+    /// Closed and opened again: what waits is on the disk alone.
+    Reopen,
+    Erase(prop::sample::Index),
+    Rebuild,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (1..7_u64).prop_map(Step::Append),
+        1 => Just(Step::Append(30)),
+        2 => Just(Step::Reopen),
+        2 => any::<prop::sample::Index>().prop_map(Step::Erase),
+        1 => Just(Step::Rebuild),
+    ]
+}
+
+/// An attack whose snippet has a word that every third one has.
+fn record(number: u64) -> Record {
+    let Record::Attack(mut it) = attack(number) else {
+        unreachable!()
+    };
+    let text = format!("drop table word{}", number % 3);
+    let salt = Salt::random().unwrap();
+    it.code_snippet = Some(Text::erasable(ErasableField::CodeSnippet, &text, salt));
+    it.into()
+}
+
+/// All that a query finds, in pages of three, towards older or newer records.
+fn found(trail: &Trail, query: &str, is_upwards: bool) -> Vec<u64> {
+    let filter = Filter::attacks().text(query.parse().unwrap());
+    let mut from = if is_upwards {
+        PageFrom::Oldest
+    } else {
+        PageFrom::Newest
+    };
+    let mut all = Vec::new();
+    loop {
+        let page = trail.page(&filter, from, 3).unwrap();
+        let indexes = page.records.iter().map(|it| it.index);
+        if is_upwards {
+            all.extend(indexes.rev());
+        } else {
+            all.extend(indexes);
+        }
+        from = match (is_upwards, page.older, page.newer) {
+            (false, Some(older), _) => PageFrom::Older(older),
+            (true, _, Some(newer)) if !page.records.is_empty() => PageFrom::Newer(newer),
+            _ => break,
+        };
+    }
+    if !is_upwards {
+        all.reverse();
+    }
+    all
+}
+
+fn life(folder: &Path, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let mut trail = open(folder);
+    // Which records are attacks whose snippet is there.
+    let mut there: Vec<bool> = Vec::new();
+    for step in steps {
+        match step {
+            Step::Append(count) => {
+                let first = there.len() as u64;
+                let records = (first..first + count).map(record).collect();
+                trail.append_all(records).unwrap();
+                there.extend((0..count).map(|_| true));
+            }
+            Step::Reopen => {
+                drop(trail);
+                trail = open(folder);
+            }
+            Step::Erase(at) if !there.is_empty() => {
+                let at = at.index(there.len());
+                let erased = trail
+                    .erase(&Erasure::Records([at as u64].into()), 1)
+                    .unwrap();
+                there[at] = false;
+                there.extend(erased.redactions.iter().map(|_| false));
+            }
+            Step::Erase(_) => {}
+            Step::Rebuild => {
+                let report = trail.rebuild(|_| ControlFlow::Continue(())).unwrap();
+                prop_assert_eq!(report.damage, vec![]);
+            }
+        }
+        for (query, word) in [("drop", None), ("word1", Some(1)), ("drop -word2", Some(3))] {
+            let matches = |index: u64| match word {
+                None => true,
+                Some(3) => index % 3 != 2,
+                Some(word) => index % 3 == word,
+            };
+            let expected: Vec<u64> = (0..there.len() as u64)
+                .filter(|index| there[usize::try_from(*index).unwrap()] && matches(*index))
+                .collect();
+            prop_assert_eq!(&found(&trail, query, false), &expected, "{}", query);
+            prop_assert_eq!(&found(&trail, query, true), &expected, "{}", query);
+        }
+        let report = trail
+            .verify(Depth::Content, |_| ControlFlow::Continue(()))
+            .unwrap();
+        prop_assert_eq!(report.damage, vec![]);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn every_record_is_found_wherever_its_words_are(steps in vec(step(), 1..14)) {
+        let folder = tempfile::tempdir().unwrap();
+        life(folder.path(), steps)?;
+    }
+}
