@@ -110,26 +110,40 @@ impl Shared {
     /// Makes a checkpoint count: from now on opening begins with it.
     fn publish(&self, state: &State, catalogue: &Arc<Catalogue>) -> Result<(), MaintenanceError> {
         let pointer = *catalogue.pointer();
+        let written = catalogue.written().collect();
         let mut writer = self.writer()?;
         writer.write_small(vec![(key(pointer.version), Some(pointer.encode()))])?;
         let mut head = self.noticed(state::write(&self.head))?;
-        head.take_catalogue(state.catalogue(), catalogue);
+        head.take_catalogue(state.catalogue(), catalogue, written);
         lock(&self.pointers).push(pointer);
+        Ok(())
+    }
+
+    /// Waits for a checkpoint, if the tree takes all the memory that it may and somebody writes one: what was
+    /// changed can be let go then.
+    pub(crate) fn wait_for_room(&self) -> Result<(), Fault> {
+        if self.options.background && state::read(&self.head)?.is_full() {
+            // While everything is checked no checkpoint is written, and commits go on.
+            let is_checked = || self.checking.load(Ordering::Relaxed);
+            self.signal.wait_for_checkpoint(is_checked);
+        }
         Ok(())
     }
 
     /// Lets go of memory above the limit, a little at a time.
     fn shrink(&self) -> Result<(), ReadError> {
+        while self
+            .noticed(state::write(&self.head))?
+            .shrink(state::SHRINK_STEPS)
+        {}
         // Once around is enough: what is not on disk yet cannot go.
         let subtrees = self.noticed(
             state::read(&self.head)
                 .map(|head| head.catalogue().map_or(0, |catalogue| catalogue.len())),
         )?;
         for _ in 0..subtrees.div_ceil(state::SHRINK_STEPS) {
-            if !self
-                .noticed(state::write(&self.head))?
-                .shrink(state::SHRINK_STEPS)
-            {
+            let mut head = self.noticed(state::write(&self.head))?;
+            if !head.shrink_by_catalogue(state::SHRINK_STEPS) {
                 break;
             }
         }

@@ -203,6 +203,7 @@ impl RealityDb {
         let batches: Vec<_> = (commits.iter())
             .map(|(changes, _)| changes.batch())
             .collect();
+        self.shared.wait_for_room()?;
         let mut writer = self.shared.writer()?;
         let mut head = state::write(&self.shared.head)?;
         let before = head.link();
@@ -217,12 +218,16 @@ impl RealityDb {
         if outcome.is_err() {
             group.take_back(&mut head, before)?;
         }
-        head.shrink(state::SHRINK_STEPS);
+        // Each change may have brought a subtree in.
+        let changed: usize = batches.iter().map(Batch::len).sum();
+        head.shrink(state::SHRINK_STEPS + changed);
+        let needs_checkpoint = head.needs_checkpoint();
         drop(head);
         self.shared.notice_commit(&outcome);
         self.shared.counting.commit(&group.records, &outcome);
         outcome?;
-        self.shared.signal.committed(self.shared.behind(&writer));
+        let behind = self.shared.behind(&writer);
+        self.shared.signal.committed(behind, needs_checkpoint);
         Ok(group.versions)
     }
 

@@ -1,7 +1,7 @@
 //! The handle of an open database.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use merkle_core::KeyError;
@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) pointers: Mutex<Vec<Pointer>>,
     /// Held while a checkpoint is written: one at a time.
     pub(crate) checkpointing: Mutex<()>,
+    /// Everything is being checked, and that is held for it.
+    pub(crate) checking: AtomicBool,
     /// The oldest version that can be read, unless the journal begins later.
     pub(crate) oldest: AtomicU64,
     /// The version that the journal begins with importing, or 0: those before it cannot be read.
@@ -59,7 +61,7 @@ impl RealityDb {
     pub(crate) fn new(shared: Shared) -> io::Result<Self> {
         let shared = Arc::new(shared);
         let behind = shared.behind(&lock(&shared.writer));
-        shared.signal.committed(behind);
+        shared.signal.committed(behind, false);
         let worker = match shared.options.background {
             true => Some(Arc::new(Worker::start(&shared)?)),
             false => None,

@@ -1,7 +1,7 @@
 //! Opening and creating.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use merkle_core::{Hash, Hasher, Map, PartialMap};
@@ -129,6 +129,7 @@ impl RealityDb {
             health: RwLock::new(health),
             pointers: Mutex::new(pointers),
             checkpointing: Mutex::new(()),
+            checking: AtomicBool::new(false),
             oldest: AtomicU64::new(oldest),
             imported: AtomicU64::new(imported),
             report,

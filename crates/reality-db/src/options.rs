@@ -191,9 +191,12 @@ impl Options {
         self
     }
 
-    /// About how much memory the tree may take, in bytes. Beyond it, entries are let go and read again
-    /// when they are needed; those near one that changed since the last checkpoint stay until the
-    /// next.
+    /// About how much memory the tree may take, in bytes. Beyond three quarters of it entries are let go, and
+    /// read again when they are needed. Those near one that changed since the last checkpoint stay until
+    /// the next, which is written earlier for it; where they take all of the limit, commits wait for that (not
+    /// while everything is checked, and not without a [background](Self::background) thread). Files, the
+    /// engine and a checkpoint being written take their own: some 0.1 GB with ten million entries, and
+    /// 0.3 GB while one is written.
     #[must_use]
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.cache_bytes = bytes;

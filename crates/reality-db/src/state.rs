@@ -1,6 +1,7 @@
 //! The content of one version, in memory as far as it is needed.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -26,17 +27,31 @@ pub(crate) struct State {
 }
 
 /// How much of the catalogue's content is in memory, and how much may be.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Memory {
     /// The catalogue's buckets that are not in memory.
     outside: Weight,
     /// Most bytes that the tree is to take.
     limit_bytes: u64,
-    /// The row of the catalogue whose subtree is next to be let go.
+    /// What was brought into memory or written, the oldest first: what is let go next, unless it was
+    /// changed since.
+    stored: VecDeque<Subtree>,
+    /// The row of the catalogue where a search begins for what `stored` does not know.
     hand: usize,
-    /// A checkpoint is being written: its catalogue would not know what is let go by the old one's
-    /// names meanwhile.
-    held: bool,
+    /// What was brought in since a checkpoint is being written, if one is. Nothing else is let go meanwhile: the
+    /// new catalogue may not know it by the old one's names. These were outside when it began, so it does.
+    since_held: Option<VecDeque<Subtree>>,
+}
+
+/// Of a clone's memory the clone itself lets go only what it brings in.
+impl Clone for Memory {
+    fn clone(&self) -> Self {
+        Self {
+            outside: self.outside,
+            limit_bytes: self.limit_bytes,
+            ..Self::default()
+        }
+    }
 }
 
 /// How much there is of something.
@@ -97,14 +112,29 @@ impl State {
         self.link
     }
 
-    /// Whether the tree takes more memory than it is to take, about. The bytes of entries that came
-    /// since the checkpoint are left out; their nodes are not.
-    fn is_over(&self) -> bool {
+    /// Bytes that the tree takes, about. Those of keys and values that came since the checkpoint are left
+    /// out; their nodes are not.
+    pub(crate) fn bytes(&self) -> u64 {
         let outside = self.memory.outside;
         let stored = self.catalogue.as_ref();
         let bytes = stored.map_or(0, |catalogue| catalogue.pointer().live_bytes);
         let entries = self.link.entries.saturating_sub(outside.entries);
-        entries * ENTRY_BYTES + bytes.saturating_sub(outside.bytes) > self.memory.limit_bytes
+        entries * ENTRY_BYTES + bytes.saturating_sub(outside.bytes)
+    }
+
+    /// Whether the tree takes more than three quarters of what it may: what can be let go is.
+    fn is_over(&self) -> bool {
+        self.bytes() > self.memory.limit_bytes / 4 * 3
+    }
+
+    /// Whether so much was changed since the last checkpoint that another is needed to let some go.
+    pub(crate) fn needs_checkpoint(&self) -> bool {
+        self.bytes() > (self.memory.limit_bytes / 8 * 7).max(LIMIT_BYTES_MIN)
+    }
+
+    /// Whether the tree takes all that it may.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes() > self.memory.limit_bytes.max(LIMIT_BYTES_MIN)
     }
 
     pub(crate) fn catalogue(&self) -> Option<&Arc<Catalogue>> {
@@ -121,6 +151,7 @@ impl State {
         &mut self,
         before: Option<&Arc<Catalogue>>,
         newer: &Arc<Catalogue>,
+        written: Vec<Subtree>,
     ) {
         let same = match (&self.catalogue, before) {
             (Some(ours), Some(before)) => Arc::ptr_eq(ours, before),
@@ -130,16 +161,34 @@ impl State {
         if same {
             self.catalogue = Some(newer.clone());
             self.memory.hand = 0;
+            self.memory.stored.extend(written);
         }
     }
 
-    /// Lets go of entries that are on disk until no more are in memory than may be, or `steps`
-    /// subtrees were looked at. Whether there may be more to let go.
+    /// Lets go of what was brought in or written longest ago, until no more is in memory than may be or
+    /// nothing is left that is on disk as it is; at most `steps` subtrees. Whether there may be more to let go.
     pub(crate) fn shrink(&mut self, steps: usize) -> bool {
+        for _ in 0..steps {
+            if !self.is_over() {
+                return false;
+            }
+            let memory = &mut self.memory;
+            let oldest = memory.since_held.as_mut().unwrap_or(&mut memory.stored);
+            let Some(subtree) = oldest.pop_front() else {
+                return false;
+            };
+            self.evict(&subtree);
+        }
+        true
+    }
+
+    /// The same by going over the catalogue, for what `stored` does not know. Whether there may be more to let
+    /// go.
+    pub(crate) fn shrink_by_catalogue(&mut self, steps: usize) -> bool {
         let Some(catalogue) = self.catalogue.clone() else {
             return false;
         };
-        if self.memory.held {
+        if self.memory.since_held.is_some() {
             return false;
         }
         for _ in 0..steps.min(catalogue.len()) {
@@ -158,7 +207,10 @@ impl State {
 
     /// Holds on to all that is in memory, or no longer.
     pub(crate) fn hold(&mut self, held: bool) {
-        self.memory.held = held;
+        self.memory
+            .stored
+            .extend(self.memory.since_held.take().unwrap_or_default());
+        self.memory.since_held = held.then(VecDeque::new);
     }
 
     /// Lets go of a subtree that was loaded a moment ago.
@@ -280,6 +332,9 @@ impl State {
                 let outside = &mut self.memory.outside;
                 outside.bytes = outside.bytes.saturating_sub(weight.bytes);
                 outside.entries = outside.entries.saturating_sub(weight.entries);
+                let memory = &mut self.memory;
+                let stored = memory.since_held.as_mut().unwrap_or(&mut memory.stored);
+                stored.push_back(subtree.clone());
             }
         }
         Ok(())
@@ -391,9 +446,12 @@ fn poisoned<G>(_: PoisonError<G>) -> Fault {
     EngineError::Broken("an earlier operation on this handle panicked".to_owned()).into()
 }
 
-/// Subtrees that are looked at to be let go after an operation that loaded some: well under a
-/// millisecond.
+/// Subtrees that are let go at most after an operation that loaded some: well under a millisecond.
 pub(crate) const SHRINK_STEPS: usize = 256;
+
+/// A smaller limit keeps less in memory, and asks for no more checkpoints than this one: each goes over all
+/// of the catalogue.
+const LIMIT_BYTES_MIN: u64 = 16 << 20;
 
 /// Memory that the tree takes for an entry beside its key and value: measured with a million and
 /// with ten million entries of 132 bytes, the allocator's part included.

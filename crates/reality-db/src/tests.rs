@@ -2,6 +2,7 @@
 
 mod counters;
 mod faults;
+mod memory;
 mod model;
 mod panic;
 mod pruning;

@@ -162,6 +162,13 @@ impl Catalogue {
         self.rows().filter_map(Row::subtree)
     }
 
+    /// The subtrees whose entries lie in the checkpoint's own file: what was written with it.
+    pub(crate) fn written(&self) -> impl Iterator<Item = Subtree> {
+        let own = self.files.len().saturating_sub(1);
+        let rows = self.rows().filter(move |row| row.location.file == own);
+        rows.filter_map(Row::subtree)
+    }
+
     /// Where the entries of `subtree` lie; none if the checkpoint has no subtree of this name and
     /// hash. O(log n).
     pub(crate) fn find(&self, subtree: &Subtree) -> Option<Location> {
