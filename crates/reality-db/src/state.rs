@@ -161,7 +161,11 @@ impl State {
         if same {
             self.catalogue = Some(newer.clone());
             self.memory.hand = 0;
-            self.memory.stored.extend(written);
+            let stored = &mut self.memory.stored;
+            stored.extend(written);
+            // What was changed and written again stands in it more than once, and the oldest are of the past.
+            let surplus = stored.len().saturating_sub(newer.len());
+            stored.drain(..surplus);
         }
     }
 
@@ -203,6 +207,12 @@ impl State {
             self.memory.hand = (self.memory.hand + 1) % catalogue.len();
         }
         true
+    }
+
+    /// How many subtrees wait for being let go.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.memory.stored.len()
     }
 
     /// Holds on to all that is in memory, or no longer.

@@ -1,5 +1,7 @@
 //! The tree keeps to its limit of memory, whatever is committed and read.
 
+use std::ops::ControlFlow;
+
 use crate::{Backend, Batch, Options, RealityDb, state};
 
 /// A key that lies anywhere.
@@ -46,4 +48,26 @@ fn commits_wait_for_checkpoints_rather_than_take_more_memory() {
     assert!(most < LIMIT + commit, "{most} bytes");
     assert!(db.counters().checkpoints > 3);
     drop(db);
+}
+
+#[test]
+fn what_is_written_again_and_again_is_not_remembered_each_time() {
+    let options = Options::new().backend(Backend::Memory).background(false);
+    let db = RealityDb::open("", &options).unwrap();
+    let mut buckets = 0;
+    for round in 0..20_u64 {
+        let mut batch = Batch::new();
+        let entries: Vec<_> = (0..2_000)
+            .map(|at| (key(at), round.to_le_bytes()))
+            .collect();
+        for (key, value) in &entries {
+            batch.put(key, value).unwrap();
+        }
+        db.commit(&batch).unwrap();
+        db.checkpoint(|_| ControlFlow::Continue(())).unwrap();
+        let head = state::read(&db.shared.head).unwrap();
+        buckets = head.catalogue().unwrap().len();
+        assert!(head.waiting() <= buckets, "{} of {buckets}", head.waiting());
+    }
+    assert!(buckets > 50);
 }
