@@ -32,11 +32,19 @@ pub(crate) struct TextIndex {
     known: u64,
 }
 
-/// How many records the index has taken up, of the first `size`: the others are to be looked through.
+/// How many records the index has taken up, of the first `size`: the others are to be looked through. All, where
+/// the number is not there: a check says so.
 pub(crate) fn taken(conn: &Connection, size: u64) -> rusqlite::Result<u64> {
-    let mut select = conn.prepare_cached("SELECT value FROM meta WHERE name = 'worded'")?;
+    Ok(said_to_be_taken(conn)?.map_or(size, |taken| taken.min(size)))
+}
+
+/// The number as it stands there, if it is one.
+fn said_to_be_taken(conn: &Connection) -> rusqlite::Result<Option<u64>> {
+    let mut select = conn.prepare_cached(
+        "SELECT value FROM meta WHERE name = 'worded' AND typeof(value) = 'integer' AND value >= 0",
+    )?;
     let taken: Option<i64> = select.query_row([], |row| row.get(0)).optional()?;
-    Ok(taken.map_or(size, |taken| size.min(taken.max(0).cast_unsigned())))
+    Ok(taken.map(i64::cast_unsigned))
 }
 
 /// The words of a record that lies there, and of its texts; none if it does not.
@@ -344,6 +352,27 @@ impl TextVerifier {
             }
         }
         Ok(sum)
+    }
+
+    /// Says so if the number of records that the index has taken up is none, or more than there are.
+    pub(crate) fn check_taken(
+        conn: &Connection,
+        size: u64,
+        found: &mut Vec<Damage>,
+    ) -> rusqlite::Result<()> {
+        let last: Option<i64> =
+            conn.query_row("SELECT max(idx) FROM records", [], |row| row.get(0))?;
+        // Records may have been committed that the log does not show yet.
+        let size = size.max(last.map_or(0, |last| last.cast_unsigned() + 1));
+        if said_to_be_taken(conn)?.is_none_or(|taken| taken > size) {
+            found.push(Damage::Projection {
+                table: "meta".into(),
+                row: "worded".into(),
+                column: "value".into(),
+                index: None,
+            });
+        }
+        Ok(())
     }
 
     /// Says so if the index has other words than the records.

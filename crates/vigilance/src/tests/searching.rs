@@ -118,6 +118,35 @@ fn life(folder: &Path, steps: Vec<Step>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+#[test]
+fn a_changed_number_of_what_the_index_has_is_found_and_made_good() {
+    for change in [
+        "DELETE FROM meta WHERE name = 'worded'",
+        "UPDATE meta SET value = 'many' WHERE name = 'worded'",
+        "UPDATE meta SET value = -1 WHERE name = 'worded'",
+        "UPDATE meta SET value = 0 WHERE name = 'worded'",
+        "UPDATE meta SET value = value - 1 WHERE name = 'worded'",
+        "UPDATE meta SET value = value + 1 WHERE name = 'worded'",
+        "UPDATE meta SET value = 1000000 WHERE name = 'worded'",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let trail = open(folder.path());
+        for group in [0..30, 30..33] {
+            trail.append_all(group.map(record).collect()).unwrap();
+        }
+        drop(trail);
+        let conn = rusqlite::Connection::open(folder.path().join("trail.db")).unwrap();
+        conn.execute(change, []).unwrap();
+        drop(conn);
+        let trail = open(folder.path());
+        let check = trail.verify(Depth::Content, |_| ControlFlow::Continue(()));
+        assert_ne!(check.unwrap().damage, [], "{change}");
+        let again = trail.rebuild(|_| ControlFlow::Continue(())).unwrap();
+        assert_eq!(again.damage, [], "{change}");
+        assert_eq!(found(&trail, "drop", false).len(), 33, "{change}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]

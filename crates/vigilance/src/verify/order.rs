@@ -232,6 +232,7 @@ impl<'c> InOrder<'c> {
         let stored = stored.map(|stored| self.words.compare(stored, &mut damage));
         let steps = [
             stored,
+            TextVerifier::check_taken(self.conn, self.edge.size(), &mut damage),
             self.typed.finish(self.conn, &mut damage),
             self.rollups.finish(self.conn, &mut damage),
         ];
