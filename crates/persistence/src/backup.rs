@@ -115,7 +115,8 @@ impl Persistence {
     /// on meanwhile.
     ///
     /// The journal since the last time is added, the objects of the vault that are not in it, and the pins,
-    /// leases and retired bundles of now; each part is read again and checked once it is written, and a signed seal, written last, says how
+    /// leases and retired bundles of now. Each part is read again and checked once it is written (the pins are
+    /// not), and a signed seal, written last, says how
     /// far the backup goes. Texts that can be erased are not in it, nor is the key of the seals.
     ///
     /// # Errors
@@ -223,7 +224,8 @@ impl Persistence {
     ///
     /// Checked are the seal, by the key of `config` or a trusted one; that the journal's parts are whole
     /// and lead to the version and root that it says; that every object is there, each hashed, and
-    /// all of them have the root that it says; and that the pins and leases are those it says. That every version leads to its root is checked by
+    /// all of them have the root that it says; and that the pins and leases are those it says. That every
+    /// version leads to its root is checked by
     /// [`restore`](Self::restore) alone.
     ///
     /// # Errors

@@ -186,3 +186,31 @@ fn the_whole_state_is_made_again_from_the_journal_alone() {
     assert_eq!(last.root_after, heads.state_root);
     assert!(taken.len() >= 2, "{taken:?}"); // the tree and the trail, at least
 }
+
+#[test]
+fn a_vault_that_is_made_again_keeps_what_was_pinned_or_collects_nothing() {
+    let recover = |config: Config| Persistence::recover(config, &WayOut::RebuildVault, "test");
+    let folder = tempfile::tempdir().unwrap();
+    let backup = tempfile::tempdir().unwrap();
+    let (persistence, _) = Persistence::open(config(folder.path())).unwrap();
+    persistence.put_bundle(&bundle(1), 1).unwrap();
+    let pinned = bundle(1).address().address();
+    persistence.vault().pin(&[pinned]).unwrap();
+    persistence.backup(backup.path()).unwrap();
+    drop(persistence);
+    let (again, _) = recover(config(folder.path())).unwrap();
+    assert_eq!(again.vault().pins().unwrap(), [pinned]);
+    drop(again);
+    // Gone, the backup has them; and without a backup nobody does.
+    let roots = config(folder.path()).vault_path().join("roots");
+    fs::remove_file(&roots).unwrap();
+    let (again, _) = recover(config(folder.path()).backup(backup.path())).unwrap();
+    assert_eq!(again.vault().pins().unwrap(), [pinned]);
+    drop(again);
+    fs::remove_file(&roots).unwrap();
+    let (again, _) = recover(config(folder.path())).unwrap();
+    assert!(again.vault().pins().is_err());
+    again.vault().reset_roots().unwrap();
+    assert_eq!(again.vault().pins().unwrap(), []);
+    assert_eq!(check(&again).causes, []);
+}
