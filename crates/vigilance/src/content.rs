@@ -180,6 +180,19 @@ pub(crate) fn read(conn: &Connection, id: i64) -> rusqlite::Result<Option<(Salt,
         .map(|(salt, text)| (Salt::from_bytes(salt), text)))
 }
 
+/// The record of these bytes, the texts put in that are at hand; none if they are not those of a record.
+pub(crate) fn filled(
+    conn: &Connection,
+    index: u64,
+    canonical: &[u8],
+) -> rusqlite::Result<Option<Record>> {
+    let Ok(mut record) = Record::decode(canonical) else {
+        return Ok(None);
+    };
+    fill(conn, index, &mut record)?;
+    Ok(Some(record))
+}
+
 /// Puts the texts of a record in that are at hand. Those that do not match their commitment stay out;
 /// their fields are given back.
 pub(crate) fn fill(

@@ -152,10 +152,8 @@ impl Writer {
                 tiles::insert(&self.conn, &tile)?;
             }
             // What is not a record any more has no rows; the check says so.
-            if let Ok(mut record) = Record::decode(&canonical) {
-                content::fill(&self.conn, index, &mut record)?;
-                records.push((index, record));
-            }
+            let record = content::filled(&self.conn, index, &canonical)?;
+            records.extend(record.map(|record| (index, record)));
         }
         Ok(records)
     }

@@ -22,6 +22,13 @@ fn seal(number: Option<u64>) -> Seal {
     }
 }
 
+/// That the text of a seal is none any more with `to` in the place of `from`.
+fn refused_with(text: &str, from: &str, to: &str) {
+    let changed = text.replacen(from, to, 1);
+    assert_ne!(changed, text);
+    assert!(changed.parse::<Seal>().is_err(), "{to}");
+}
+
 #[test]
 fn a_seal_reads_as_it_was_written() {
     for number in [Some(0), Some(12), None] {
@@ -46,9 +53,7 @@ fn the_seal_of_a_backup_has_the_roots_of_its_vault() {
         ("roots 06", "roots 0G"),
         ("between", "seal 3"),
     ] {
-        let changed = text.replacen(from, to, 1);
-        assert_ne!(changed, text);
-        assert!(changed.parse::<Seal>().is_err(), "{to}");
+        refused_with(&text, from, to);
     }
 }
 
@@ -97,9 +102,7 @@ fn texts_have_one_form() {
         ("time", "Time"),
         ("time", "more\ntime"),
     ] {
-        let changed = text.replacen(from, to, 1);
-        assert_ne!(changed, text);
-        assert!(changed.parse::<Seal>().is_err(), "{to}");
+        refused_with(&text, from, to);
     }
     assert!(format!("{text}more\n").parse::<Seal>().is_err());
     let first = seal(Some(0)).to_string();

@@ -6,7 +6,6 @@ use super::Found;
 use crate::content;
 use crate::cursor::Place;
 use crate::filter::Filter;
-use crate::record::Record;
 
 /// Adds to `found` what is found among the records from `taken` on and before `size`.
 pub(super) fn look(
@@ -35,13 +34,9 @@ pub(super) fn look(
         };
         let index: i64 = row.get(0)?;
         // What is not a record is found by whoever reads it; it has no words.
-        let matches = match Record::decode(row.get_ref(1)?.as_blob()?) {
-            Ok(mut record) => {
-                content::fill(conn, index.cast_unsigned(), &mut record)?;
-                filter.matches(&record)
-            }
-            Err(_) => false,
-        };
+        let canonical = row.get_ref(1)?.as_blob()?;
+        let record = content::filled(conn, index.cast_unsigned(), canonical)?;
+        let matches = record.is_some_and(|record| filter.matches(&record));
         found.see(Place { event_ns: 0, index }, matches);
     }
     Ok(())

@@ -51,11 +51,11 @@ fn said_to_be_taken(conn: &Connection) -> rusqlite::Result<Option<u64>> {
 fn stored_words(conn: &Connection, index: u64) -> rusqlite::Result<Option<String>> {
     let mut select = conn.prepare_cached("SELECT canonical FROM records WHERE idx = ?")?;
     let canonical = select.query_row([index.cast_signed()], |row| row.get::<_, Vec<u8>>(0));
-    let Some(Ok(mut record)) = canonical.optional()?.map(|it| Record::decode(&it)) else {
+    let Some(canonical) = canonical.optional()? else {
         return Ok(None);
     };
-    content::fill(conn, index, &mut record)?;
-    Ok(Some(words_of(&record)))
+    let record = content::filled(conn, index, &canonical)?;
+    Ok(record.as_ref().map(words_of))
 }
 
 impl TextIndex {
