@@ -26,9 +26,9 @@ pub use log::{
     ProvenLeaf, RangeNodes, RootPlan, TreeHead, TreeSize, log_inner_hash, log_leaf_hash,
 };
 pub use map::{
-    AssembleError, Batch, Difference, Differences, Entries, Fetched, KEY_BYTES_MAX, KeyError, Map,
-    Missing, PartialMap, REFERENCE_BYTES_MAX, Subtree, SubtreeDecodeError, SupplyError, Tally,
-    Undo, Value,
+    AssembleError, Batch, Difference, Differences, Entries, Fetched, IntoSubtrees, KEY_BYTES_MAX,
+    KeyError, Map, Missing, PartialMap, REFERENCE_BYTES_MAX, Subtree, SubtreeDecodeError,
+    SubtreeRef, Subtrees, SupplyError, Tally, Undo, Value,
 };
 #[cfg(feature = "note")]
 pub use note::{

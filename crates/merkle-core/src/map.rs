@@ -16,7 +16,9 @@ mod update;
 
 pub use batch::{Batch, KeyError, Value};
 pub use diff::{Difference, Differences};
-pub use partial::{AssembleError, Fetched, Missing, PartialMap, SupplyError};
+pub use partial::{
+    AssembleError, Fetched, IntoSubtrees, Missing, PartialMap, SubtreeRef, Subtrees, SupplyError,
+};
 pub use range::Entries;
 pub use subtree::{Subtree, SubtreeDecodeError};
 pub use undo::Undo;

@@ -301,6 +301,11 @@ impl Page {
         page
     }
 
+    /// Takes the page at `item` out, for a page that nobody searches any more.
+    pub(crate) fn take_child(&mut self, item: usize) -> Option<Arc<Self>> {
+        self.pages.get_mut(item)?.take()
+    }
+
     /// Puts a page at `item`, where an open one was.
     pub(crate) fn put_page(&mut self, item: usize, page: Arc<Self>) {
         self.pages.resize(self.len(), None);
@@ -505,6 +510,12 @@ impl Page {
             }
             Item::Open(number) => self.push(Item::Open(number)),
         }
+    }
+
+    /// Bytes of memory that a copy of the page takes, but for the values that lie beside it.
+    pub(crate) fn copied_bytes(&self) -> usize {
+        let places = self.pages.len() + self.beside.len();
+        size_of::<Self>() + self.text.len() + places * size_of::<usize>()
     }
 
     /// Adds a subtree known by its hash behind the last item.

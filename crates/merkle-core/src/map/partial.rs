@@ -1,5 +1,9 @@
 //! A map some of whose subtrees are outside memory.
 
+mod subtrees;
+#[cfg(test)]
+mod tests;
+
 use alloc::{vec, vec::Vec};
 use core::ops::RangeBounds;
 
@@ -18,6 +22,7 @@ use super::{
     update::{Tally, assemble, update},
 };
 use crate::{Hash, Hasher, Proof, Query, Sha256, proof};
+pub use subtrees::{IntoSubtrees, SubtreeRef, Subtrees};
 
 /// An ordered authenticated map of which some subtrees are known only by their hash.
 ///
@@ -130,9 +135,7 @@ impl<H: Hasher> PartialMap<H> {
     /// [`AssembleError`].
     pub fn assemble(hasher: H, root: Hash, subtrees: &[Subtree]) -> Result<Self, AssembleError> {
         for (at, pair) in subtrees.windows(2).enumerate() {
-            let follows = Bit::between(pair[0].prefix(), pair[1].prefix())
-                .is_some_and(|bit| bit < pair[0].bit.min(pair[1].bit) && bit.of(pair[1].prefix()));
-            if !follows {
+            if parting(&pair[0], &pair[1]).is_none() {
                 return Err(AssembleError::Disorder { subtree: at + 1 });
             }
         }
@@ -147,6 +150,43 @@ impl<H: Hasher> PartialMap<H> {
             tree: Tree { hasher, top, root },
             outside: subtrees.len(),
         })
+    }
+
+    /// The root of the map whose entries all lie in `subtrees`: what [`assemble`](Self::assemble) holds
+    /// against a root, without making the map. Needs memory for the depth of the map alone.
+    ///
+    /// # Errors
+    ///
+    /// [`AssembleError::Disorder`].
+    pub fn root_of(
+        hasher: &H,
+        subtrees: impl IntoIterator<Item = Subtree>,
+    ) -> Result<Hash, AssembleError> {
+        let mut subtrees = subtrees.into_iter();
+        let Some(mut last) = subtrees.next() else {
+            return Ok(hasher.empty());
+        };
+        let inner = |left, right| {
+            let mut hash = [Hash::default()];
+            hasher.inner_many(&[[left, right]], &mut hash);
+            hash[0]
+        };
+        // Left siblings of what is being put together, topmost first, and where they part from it.
+        let mut left: Vec<(Hash, Bit)> = Vec::new();
+        let mut hash = last.hash();
+        for (at, next) in (1..).zip(subtrees) {
+            let bit = parting(&last, &next).ok_or(AssembleError::Disorder { subtree: at })?;
+            while let Some((sibling, _)) = left.pop_if(|(_, above)| *above > bit) {
+                hash = inner(sibling, hash);
+            }
+            left.push((hash, bit));
+            hash = next.hash();
+            last = next;
+        }
+        while let Some((sibling, _)) = left.pop() {
+            hash = inner(sibling, hash);
+        }
+        Ok(hash)
     }
 
     /// The hash that commits to every entry, in memory or not.
@@ -363,36 +403,46 @@ impl<H: Hasher> PartialMap<H> {
     /// entries, whenever and wherever: who has stored it once need not store it again.
     #[must_use]
     pub fn subtrees(&self) -> Vec<Subtree> {
-        let mut subtrees = Vec::new();
-        let mut rest: Vec<(&Page, usize, Hash)> = Vec::new();
-        let enter = |page, hash, rest: &mut Vec<_>, subtrees: &mut Vec<Subtree>| {
-            let page: &Page = page;
-            if page.is_lowest() {
-                subtrees.push(Subtree::new(page.prefix(), page.bit(), hash));
-            } else {
-                rest.extend(
-                    (0..page.len())
-                        .rev()
-                        .map(|item| (page, item, page.hash(item).unwrap_or(hash))),
-                );
-            }
-        };
-        if let Some(top) = &self.tree.top {
-            enter(top, self.tree.root, &mut rest, &mut subtrees);
-        }
-        while let Some((page, item, hash)) = rest.pop() {
-            match (page.item(item), page.page(item)) {
-                (_, Some(below)) => enter(below, hash, &mut rest, &mut subtrees),
-                (Item::Stub { prefix, bit }, _) => {
-                    subtrees.push(Subtree::new(page.text(prefix), bit, hash));
-                }
-                (Item::Leaf { key, .. }, _) => {
-                    subtrees.push(Subtree::new(page.text(key), Bit::END, hash));
-                }
-                (Item::Page | Item::Open(_), None) => {}
-            }
-        }
-        subtrees
+        let subtrees = self.subtrees_after(None);
+        subtrees.map(|subtree| subtree.to_subtree()).collect()
+    }
+
+    /// The subtrees whose prefixes come after `prefix`, one after the other; all, if there is none.
+    ///
+    /// If no subtree has that prefix, some that come after it may be left out: whoever goes over a map
+    /// that changes meanwhile goes around once more.
+    ///
+    /// ```
+    /// use merkle_core::{Batch, Map, PartialMap, Sha256};
+    ///
+    /// let keys: Vec<_> = (0..1000_u32).map(u32::to_be_bytes).collect();
+    /// let mut batch = Batch::new();
+    /// for key in &keys {
+    ///     batch.put(key, b"1")?;
+    /// }
+    /// let mut map = Map::<Sha256>::new();
+    /// map.update(&batch);
+    ///
+    /// let mut map = PartialMap::from(map);
+    /// let first = map.subtrees().remove(0);
+    /// map.evict(&first);
+    /// let behind = map.subtrees_after(Some(first.prefix()));
+    /// assert_eq!(behind.filter(|subtree| !subtree.is_in_memory()).count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn subtrees_after(&self, prefix: Option<&[u8]>) -> Subtrees<'_> {
+        Subtrees::new(self.tree.top.as_deref(), &self.tree.root, prefix)
+    }
+
+    /// Takes the map apart, subtree by subtree in key order: what no clone shares is free as soon as it
+    /// was handed out.
+    ///
+    /// For who writes a map to storage beside another that goes on changing: the copies that this makes
+    /// necessary do not have to wait for the end.
+    #[must_use]
+    pub fn into_subtrees(self) -> IntoSubtrees {
+        IntoSubtrees::new(self.tree.top, self.tree.root)
     }
 
     /// The entries of a subtree, in key order; none if it is not in memory or has changed.
@@ -485,6 +535,12 @@ impl<H: Hasher> PartialMap<H> {
     }
 }
 
+/// Where two subtrees part; none if the second does not lie behind the first.
+fn parting(first: &Subtree, second: &Subtree) -> Option<Bit> {
+    Bit::between(first.prefix(), second.prefix())
+        .filter(|bit| *bit < first.bit.min(second.bit) && bit.of(second.prefix()))
+}
+
 impl Fetched {
     /// Holds `entries`, a batch of puts, against the hash of `subtree`.
     ///
@@ -544,6 +600,3 @@ impl<H: Hasher> From<Map<H>> for PartialMap<H> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -112,8 +112,7 @@ impl<H: Hasher> Tree<H> {
             let top = (self.top.take(), self.root);
             let (top, part) = update(&self.hasher, top, changes, undo.as_deref_mut());
             (self.top, self.root) = top;
-            tally.added += part.added;
-            tally.removed += part.removed;
+            tally.add(part);
         }
         tally
     }
@@ -153,10 +152,8 @@ impl<H: Hasher> Tree<H> {
                 .flatten()
                 .for_each(|half| undo.append(half));
         }
-        let tally = Tally {
-            added: halves[0].1.added + halves[1].1.added,
-            removed: halves[0].1.removed + halves[1].1.removed,
-        };
+        let mut tally = Tally::default();
+        halves.iter().for_each(|(_, part)| tally.add(*part));
         (self.top, self.root) = join(&self.hasher, halves.map(|(top, _)| top));
         tally
     }

@@ -37,6 +37,17 @@ pub struct Tally {
     pub added: u64,
     /// Keys that are there no more.
     pub removed: u64,
+    /// Bytes of memory that were copied since a clone shares them, and that it alone holds now.
+    pub copied_bytes: u64,
+}
+
+impl Tally {
+    /// Adds what another part of the same update did.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.added += other.added;
+        self.removed += other.removed;
+        self.copied_bytes += other.copied_bytes;
+    }
 }
 
 /// A tree: its topmost page, none if it is empty, and its root.
@@ -59,7 +70,8 @@ pub(crate) fn update<H: Hasher>(
     update.undo = undo.as_ref().map(|_| Undo::default());
     let outcome = match top {
         Some(page) => {
-            update.open(unique(page), Some(root), None, Some((0, last)));
+            let page = update.own(page);
+            update.open(page, Some(root), None, Some((0, last)));
             update.hash_leaves(0..changes.len());
             update.descend();
             update.ascend()
@@ -359,7 +371,16 @@ impl<'b, H: Hasher> Update<'b, H> {
             item: small(item),
             slot,
         };
-        self.open(unique(below), None, Some(above), Some((change, change)));
+        let below = self.own(below);
+        self.open(below, None, Some(above), Some((change, change)));
+    }
+
+    /// The page for us alone.
+    fn own(&mut self, page: Arc<Page>) -> UniqueArc<Page> {
+        if !page.is_unique() {
+            self.tally.copied_bytes += page.copied_bytes() as u64;
+        }
+        unique(page)
     }
 
     /// Notes that an item of the page `at` changes: the inner nodes above it are to be hashed.

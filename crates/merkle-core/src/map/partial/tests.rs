@@ -47,6 +47,38 @@ fn with_supplies<T>(
     }
 }
 
+/// All ways to go over the subtrees of a map come by the same ones, and their entries.
+fn goes_over_all(map: &PartialMap, model: &Model) {
+    let subtrees = map.subtrees();
+    let has = |found: SubtreeRef<'_>, subtree: &Subtree| {
+        assert_eq!(found.to_subtree(), *subtree);
+        assert_eq!(found.hash(), subtree.hash());
+        assert_eq!(found.is_in_memory(), map.entries(subtree).is_some());
+        if let Some(entries) = found.entries() {
+            let expected = model.iter().filter(|(key, _)| subtree.contains(key));
+            assert!(
+                entries
+                    .map(|(key, _)| key)
+                    .eq(expected.map(|(key, _)| &key[..]))
+            );
+        }
+    };
+    for at in 0..subtrees.len() {
+        let behind = map.subtrees_after(Some(subtrees[at].prefix()));
+        let behind: Vec<_> = behind.map(|found| found.to_subtree()).collect();
+        assert_eq!(behind, subtrees[at + 1..]);
+    }
+    for shared in [Some(map.clone()), None] {
+        let mut parts = shared.as_ref().unwrap_or(map).clone().into_subtrees();
+        for subtree in &subtrees {
+            has(parts.next().unwrap(), subtree);
+        }
+        assert!(parts.next().is_none());
+    }
+    let root = PartialMap::root_of(&Sha256, subtrees);
+    assert_eq!(root, Ok(map.root()));
+}
+
 proptest! {
     #[test]
     fn does_what_the_whole_map_does(
@@ -71,6 +103,7 @@ proptest! {
                     prop_assert!(!partial.evict(subtree));
                 }
             }
+            goes_over_all(&partial, &model);
             if through_bytes {
                 let subtrees: Vec<_> = (partial.subtrees().iter())
                     .map(|subtree| Subtree::decode(&subtree.encode()).unwrap())
@@ -113,7 +146,7 @@ proptest! {
                     left();
                 })
             });
-            prop_assert_eq!(halves, tally);
+            prop_assert_eq!((halves.added, halves.removed), (tally.added, tally.removed));
             prop_assert_eq!(before.root(), whole.root());
             let len = whole.len();
             whole.update(&batch);
@@ -196,7 +229,12 @@ fn refuses_subtrees_out_of_order() {
     assert!(PartialMap::assemble(Sha256, root, &subtrees).is_ok());
     subtrees.swap(1, 2);
     let refused = PartialMap::assemble(Sha256, root, &subtrees);
-    assert_eq!(refused.err(), Some(AssembleError::Disorder { subtree: 2 }));
+    let disorder = AssembleError::Disorder { subtree: 2 };
+    assert_eq!(refused.err(), Some(disorder));
+    assert_eq!(
+        PartialMap::root_of(&Sha256, subtrees.clone()),
+        Err(disorder)
+    );
     subtrees.swap(1, 2);
     subtrees.pop();
     let refused = PartialMap::assemble(Sha256, root, &subtrees);
@@ -216,4 +254,46 @@ fn lets_go_only_of_what_it_is_cut_into() {
     let subtrees = partial.subtrees();
     assert_eq!(subtrees.len(), 1);
     assert!(partial.evict(&subtrees[0]));
+}
+
+#[test]
+fn a_map_taken_apart_lets_go_of_what_nobody_shares() {
+    let keys: Vec<_> = (0..2000_u32)
+        .map(|key| Sha256.value(&key.to_be_bytes()))
+        .collect();
+    let puts = |value: &'static [u8]| {
+        let mut batch = Batch::new();
+        for key in &keys {
+            batch.put(key.as_ref(), value).unwrap();
+        }
+        batch
+    };
+    let mut map = Map::<Sha256>::new();
+    map.update(&puts(b"1"));
+    let mut map = PartialMap::from(map);
+    let mut parts = map.clone().into_subtrees();
+    let half = map.subtrees().len() / 2;
+    for _ in 0..half {
+        parts.next().unwrap();
+    }
+    // What was handed out is the map's alone again, and changes where it is.
+    let first = map.update(&puts(b"2")).unwrap().copied_bytes;
+    let second = map.update(&puts(b"3")).unwrap().copied_bytes;
+    let whole = map.clone();
+    let all = map.update(&puts(b"4")).unwrap().copied_bytes;
+    assert!(
+        first > all / 3 && first < all / 3 * 2,
+        "{first} of {all} bytes"
+    );
+    assert_eq!(second, 0);
+    drop(whole);
+    let mut values = 0;
+    while let Some(part) = parts.next() {
+        values += part
+            .entries()
+            .unwrap()
+            .filter(|(_, value)| *value == Value::Bytes(b"1"))
+            .count();
+    }
+    assert!(values > 800, "{values} entries as they were");
 }
