@@ -60,6 +60,7 @@ fn check<H: Hasher>(hasher: H, input: &Input) {
                 assert!(partial.entries(subtree).is_none() && !partial.evict(subtree));
             }
         }
+        goes_over_all(&hasher, &partial, step);
         if step.through_bytes {
             let subtrees: Vec<_> = partial.subtrees().iter().map(through_bytes).collect();
             partial = PartialMap::assemble(hasher.clone(), whole.root(), &subtrees)
@@ -75,6 +76,31 @@ fn check<H: Hasher>(hasher: H, input: &Input) {
             .range(..)
             .is_ok_and(|entries| entries.eq(whole.iter()))
     );
+}
+
+/// Every way to go over the subtrees comes by the same ones.
+fn goes_over_all<H: Hasher>(hasher: &H, map: &PartialMap<H>, step: &Step) {
+    let subtrees = map.subtrees();
+    let mut parts = map.clone().into_subtrees();
+    for subtree in &subtrees {
+        let part = parts.next().expect("as many as there are");
+        assert_eq!(part.to_subtree(), *subtree);
+        let entries = part.entries().map(|entries| entries.map(|(key, _)| key));
+        match (entries, map.entries(subtree)) {
+            (Some(found), Some(expected)) => assert!(found.eq(expected.map(|(key, _)| key))),
+            (found, expected) => assert!(found.is_none() && expected.is_none()),
+        }
+    }
+    assert!(parts.next().is_none());
+    for (key, _) in step.changes.iter().take(CHANGES_MAX) {
+        let key = key.bytes();
+        let mut last = key.clone();
+        for part in map.subtrees_after(Some(&key)) {
+            assert!(part.prefix() > &last[..]);
+            last = part.prefix().to_vec();
+        }
+    }
+    assert_eq!(PartialMap::root_of(hasher, subtrees), Ok(map.root()));
 }
 
 fn check_step<H: Hasher>(
@@ -154,7 +180,10 @@ fn check_bad_name<H: Hasher>(hasher: H, whole: &Map<H>, model: &Model, input: &I
     };
     assert_eq!(changed.encode(), bytes);
     *last = changed;
-    let Ok(mut map) = PartialMap::assemble(hasher, whole.root(), &subtrees) else {
+    let root = PartialMap::root_of(&hasher, subtrees.iter().cloned());
+    let assembled = PartialMap::assemble(hasher, whole.root(), &subtrees);
+    assert_eq!(root == Ok(whole.root()), assembled.is_ok());
+    let Ok(mut map) = assembled else {
         return;
     };
     let _ = supplied(&mut map, model, |map| map.range(..).map(drop));

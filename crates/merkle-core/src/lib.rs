@@ -28,7 +28,7 @@ pub use log::{
 pub use map::{
     AssembleError, Batch, Difference, Differences, Entries, Fetched, IntoSubtrees, KEY_BYTES_MAX,
     KeyError, Map, Missing, PartialMap, REFERENCE_BYTES_MAX, Subtree, SubtreeDecodeError,
-    SubtreeRef, Subtrees, SupplyError, Tally, Undo, Value,
+    SubtreeEntries, SubtreeRef, Subtrees, SupplyError, Tally, Undo, Value,
 };
 #[cfg(feature = "note")]
 pub use note::{

@@ -17,7 +17,8 @@ mod update;
 pub use batch::{Batch, KeyError, Value};
 pub use diff::{Difference, Differences};
 pub use partial::{
-    AssembleError, Fetched, IntoSubtrees, Missing, PartialMap, SubtreeRef, Subtrees, SupplyError,
+    AssembleError, Fetched, IntoSubtrees, Missing, PartialMap, SubtreeEntries, SubtreeRef,
+    Subtrees, SupplyError,
 };
 pub use range::Entries;
 pub use subtree::{Subtree, SubtreeDecodeError};

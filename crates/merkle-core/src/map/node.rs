@@ -33,11 +33,6 @@ impl<'t> Node<'t> {
         Self::new(page, page.root(), 0, page.len() - 1, hash)
     }
 
-    /// An item of `page` that is no page, which has the hash `hash`.
-    pub(crate) fn item(page: &'t Page, item: usize, hash: &'t Hash) -> Self {
-        Self::new(page, 0, item, item, hash)
-    }
-
     fn new(page: &'t Page, at: usize, low: usize, high: usize, hash: &'t Hash) -> Self {
         let mut node = Self {
             page,

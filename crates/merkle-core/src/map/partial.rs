@@ -22,7 +22,7 @@ use super::{
     update::{Tally, assemble, update},
 };
 use crate::{Hash, Hasher, Proof, Query, Sha256, proof};
-pub use subtrees::{IntoSubtrees, SubtreeRef, Subtrees};
+pub use subtrees::{IntoSubtrees, SubtreeEntries, SubtreeRef, Subtrees};
 
 /// An ordered authenticated map of which some subtrees are known only by their hash.
 ///

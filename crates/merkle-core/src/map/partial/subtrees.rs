@@ -1,17 +1,16 @@
 //! Going over the subtrees into which a map is cut, and taking the map apart by them.
 
 use alloc::{vec, vec::Vec};
+use core::ops::Range;
 
 use triomphe::Arc;
 
 use crate::{
-    Hash,
+    Hash, Value,
     map::{
-        KeyRange, Subtree,
+        Subtree,
         bit::Bit,
-        node::Node,
         page::{Item, Page},
-        range::Entries,
     },
 };
 
@@ -54,13 +53,14 @@ impl<'m> SubtreeRef<'m> {
 
     /// Its entries in key order; none if they are not in memory.
     #[must_use]
-    pub fn entries(&self) -> Option<Entries<'m>> {
-        let node = match self.item {
-            _ if !self.is_in_memory() => return None,
-            None => Node::top(self.page, self.hash),
-            Some(item) => Node::item(self.page, item, self.hash),
-        };
-        Some(Entries::new(Some(node), KeyRange::new(&(..))))
+    pub fn entries(&self) -> Option<SubtreeEntries<'m>> {
+        self.is_in_memory().then(|| SubtreeEntries {
+            page: self.page,
+            items: match self.item {
+                None => 0..self.page.len(),
+                Some(item) => item..item + 1,
+            },
+        })
     }
 
     fn bit(&self) -> Bit {
@@ -76,6 +76,22 @@ impl<'m> SubtreeRef<'m> {
             Item::Stub { bit, .. } => Some(bit),
             _ => None,
         }
+    }
+}
+
+/// The entries of a subtree in memory, in key order.
+#[derive(Clone, Debug)]
+pub struct SubtreeEntries<'m> {
+    page: &'m Page,
+    items: Range<usize>,
+}
+
+impl<'m> Iterator for SubtreeEntries<'m> {
+    type Item = (&'m [u8], Value<'m>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let item = self.items.next()?;
+        Some((self.page.representative(item)?, self.page.value(item)?))
     }
 }
 
