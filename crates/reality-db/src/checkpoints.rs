@@ -1,19 +1,21 @@
 //! Which checkpoints are kept, and when another is written.
 
+mod making;
+
+use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::checkpoint::{
-    Catalogue, CheckpointError, CheckpointProgress, Control, NewCheckpoint, Pointer, next_number,
-    remove_unreferenced,
+    Catalogue, CheckpointError, CheckpointProgress, Control, Pointer, remove_unreferenced,
 };
 use crate::db::{Shared, lock};
 use crate::engine::{End, Engine};
 use crate::error::Fault;
 use crate::journal::Journal;
 use crate::record::Record;
-use crate::state::{self, State};
+use crate::state;
 use crate::{CommitError, Damage, ReadError, RealityDb, Retention, Version, named};
 
 /// First byte of the engine's keys that hold pointers to checkpoints.
@@ -63,91 +65,18 @@ impl Shared {
         control: &mut Control<'_>,
     ) -> Result<Version, MaintenanceError> {
         let _alone = lock(&self.checkpointing);
-        let (state, journal_bytes) = {
-            let writer = self.writer()?;
-            let mut head = self.noticed(state::write(&self.head))?;
-            let state = head.clone();
-            head.hold(true);
-            (state, writer.journal_bytes())
+        let head = self.noticed(state::read(&self.head).map(|head| head.link()))?;
+        let newest = self.pointers().last().map(|pointer| pointer.version);
+        let version = match newest == Some(head.version) {
+            true => Version::of(&head),
+            false => self.write_checkpoint(control)?,
         };
-        let version = Version::of(&state.link());
-        let written = self.write_checkpoint(state, journal_bytes, control);
-        self.noticed(state::write(&self.head))?.hold(false);
-        written?;
-        self.shrink()?;
-        self.prune()?;
-        Ok(version)
-    }
-
-    fn write_checkpoint(
-        &self,
-        state: State,
-        journal_bytes: u64,
-        control: &mut Control<'_>,
-    ) -> Result<(), MaintenanceError> {
-        let link = state.link();
-        if self.pointers().last().map(|pointer| pointer.version) == Some(link.version) {
-            return Ok(());
-        }
-        let number = next_number(&*self.storage.checkpoints).map_err(ReadError::from)?;
-        let new = NewCheckpoint {
-            number,
-            version: link.version,
-            record: link.record_hash,
-            entries: link.entries,
-            journal_bytes,
-            profile: self.format.profile,
-            map: state.map(),
-            previous: state.catalogue().map(|catalogue| &**catalogue),
-        };
-        let catalogue = Arc::new(new.write(&*self.storage.checkpoints, control)?);
-        self.publish(&state, &catalogue)?;
-        self.counting.checkpoint();
-        tracing::debug!(version = link.version, "checkpoint written");
-        Ok(())
-    }
-
-    /// Makes a checkpoint count: from now on opening begins with it.
-    fn publish(&self, state: &State, catalogue: &Arc<Catalogue>) -> Result<(), MaintenanceError> {
-        let pointer = *catalogue.pointer();
-        let written = catalogue.written().collect();
-        let mut writer = self.writer()?;
-        writer.write_small(vec![(key(pointer.version), Some(pointer.encode()))])?;
-        let mut head = self.noticed(state::write(&self.head))?;
-        head.take_catalogue(state.catalogue(), catalogue, written);
-        lock(&self.pointers).push(pointer);
-        Ok(())
-    }
-
-    /// Waits for a checkpoint, if the tree takes all the memory that it may and somebody writes one: what was
-    /// changed can be let go then.
-    pub(crate) fn wait_for_room(&self) -> Result<(), Fault> {
-        if self.options.background && state::read(&self.head)?.is_full() {
-            // While everything is checked no checkpoint is written, and commits go on.
-            let is_checked = || self.checking.load(Ordering::Relaxed);
-            self.signal.wait_for_checkpoint(is_checked);
-        }
-        Ok(())
-    }
-
-    /// Lets go of memory above the limit, a little at a time.
-    fn shrink(&self) -> Result<(), ReadError> {
         while self
             .noticed(state::write(&self.head))?
             .shrink(state::SHRINK_STEPS)
         {}
-        // Once around is enough: what is not on disk yet cannot go.
-        let subtrees = self.noticed(
-            state::read(&self.head)
-                .map(|head| head.catalogue().map_or(0, |catalogue| catalogue.len())),
-        )?;
-        for _ in 0..subtrees.div_ceil(state::SHRINK_STEPS) {
-            let mut head = self.noticed(state::write(&self.head))?;
-            if !head.shrink_by_catalogue(state::SHRINK_STEPS) {
-                break;
-            }
-        }
-        Ok(())
+        self.prune()?;
+        Ok(version)
     }
 
     /// Removes checkpoints and records that nothing needs any more.
@@ -178,19 +107,32 @@ impl Shared {
             lock(&self.writer).interrupt();
             ReadError::from(error)
         })?;
-        let catalogues: Result<Vec<_>, _> = (kept.iter())
-            .map(|pointer| Catalogue::open(&*self.storage.checkpoints, pointer))
-            .collect();
-        match catalogues {
-            Ok(catalogues) => {
-                let catalogues: Vec<_> = catalogues.iter().collect();
-                remove_unreferenced(&*self.storage.checkpoints, &catalogues)
-                    .map_err(|error| ReadError::Storage(error.into()))?;
+        match self.files_of_all(&kept) {
+            Ok(mut needed) => {
+                remove_unreferenced(&*self.storage.checkpoints, || {
+                    let head = self.noticed(state::read(&self.head))?;
+                    let spills = head.places().spills().iter();
+                    needed.extend(spills.filter_map(|spill| spill.number()));
+                    Ok::<_, ReadError>(needed)
+                })?;
             }
             // Which files it refers to is not known.
             Err(error) => tracing::warn!(%error, "no checkpoint file is removed"),
         }
         Ok(())
+    }
+
+    /// The numbers of the files in which the buckets of these checkpoints lie.
+    fn files_of_all(&self, pointers: &[Pointer]) -> Result<BTreeSet<u64>, CheckpointError> {
+        let mut files = lock(&self.files);
+        files.retain(|own, _| pointers.iter().any(|pointer| pointer.file == *own));
+        for pointer in pointers {
+            if let Entry::Vacant(unknown) = files.entry(pointer.file) {
+                let catalogue = Catalogue::open(&*self.storage.checkpoints, pointer)?;
+                unknown.insert(files_of(&catalogue));
+            }
+        }
+        Ok(files.values().flatten().copied().collect())
     }
 
     /// The oldest version that must stay readable.
@@ -219,6 +161,11 @@ impl Shared {
         }
         Ok(None)
     }
+}
+
+/// The numbers of the files in which the buckets of a checkpoint lie.
+fn files_of(catalogue: &Catalogue) -> Vec<u64> {
+    catalogue.files().iter().map(|file| file.number).collect()
 }
 
 /// Which of `pointers`, in order, to keep so that every version from `floor` on can be made.

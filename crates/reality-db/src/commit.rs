@@ -316,7 +316,7 @@ impl Group {
     /// Brings the head back to where it was `before`.
     fn take_back(&self, head: &mut State, before: Link) -> Result<(), CommitError> {
         for undo in self.undos.iter().rev() {
-            head.update(&undo.batch().into_sorted())?;
+            head.update_undoably(&undo.batch().into_sorted())?;
         }
         head.set_link(before);
         Ok(())

@@ -1,12 +1,13 @@
 //! The handle of an open database.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use merkle_core::KeyError;
 
-use crate::checkpoint::Pointer;
+use crate::checkpoint::{Numbers, Pointer};
 use crate::counters::Counting;
 use crate::engine::EngineError;
 use crate::error::Fault;
@@ -43,10 +44,13 @@ pub(crate) struct Shared {
     pub(crate) health: RwLock<Health>,
     /// The checkpoints that are kept, in order.
     pub(crate) pointers: Mutex<Vec<Pointer>>,
+    /// The numbers of the files in which the buckets of a checkpoint lie, by its own, as far as they are
+    /// known.
+    pub(crate) files: Mutex<BTreeMap<u64, Vec<u64>>>,
+    /// Numbers for new files.
+    pub(crate) numbers: Arc<Numbers>,
     /// Held while a checkpoint is written: one at a time.
     pub(crate) checkpointing: Mutex<()>,
-    /// Everything is being checked, and that is held for it.
-    pub(crate) checking: AtomicBool,
     /// The oldest version that can be read, unless the journal begins later.
     pub(crate) oldest: AtomicU64,
     /// The version that the journal begins with importing, or 0: those before it cannot be read.

@@ -106,7 +106,6 @@ impl Shared {
     ) -> Result<IntegrityReport, ReadError> {
         // No checkpoint is written and nothing pruned meanwhile: what is checked stays there.
         let _alone = lock(&self.checkpointing);
-        let _checking = Checking::begin(&self.checking);
         let head = self.noticed(state::read(&self.head).map(|head| head.link()))?;
         let pointers = self.noticed(checkpoints::list(&*self.storage.engine))?;
         let check = Check {
@@ -129,22 +128,6 @@ impl Shared {
             self.panic(damage);
         }
         Ok(report)
-    }
-}
-
-/// Says that everything is being checked, until it is dropped.
-struct Checking<'s>(&'s AtomicBool);
-
-impl<'s> Checking<'s> {
-    fn begin(flag: &'s AtomicBool) -> Self {
-        flag.store(true, Ordering::Relaxed);
-        Self(flag)
-    }
-}
-
-impl Drop for Checking<'_> {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
     }
 }
 

@@ -15,6 +15,7 @@ mod format;
 pub mod fuzzing;
 mod head;
 mod health;
+mod helper;
 mod history;
 mod integrity;
 mod journal;

@@ -1,12 +1,12 @@
 //! Opening and creating.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use merkle_core::{Hash, Hasher, Map, PartialMap};
 
-use crate::checkpoint::{Catalogue, Pointer};
+use crate::checkpoint::{Catalogue, Numbers, Pointer, remove_behind};
 use crate::counters::Counting;
 use crate::engine::{End, Engine, EngineError};
 use crate::error::Fault;
@@ -16,7 +16,7 @@ use crate::health::Health;
 use crate::journal::{Journal, Link};
 use crate::record::{Changes, CommitKind, Header, Record, record_hash};
 use crate::replay::{Roots, replay};
-use crate::state::State;
+use crate::state::{Spilling, State};
 use crate::storage::Storage;
 use crate::transfer::importing;
 use crate::writer::{Writer, small_records};
@@ -72,7 +72,8 @@ impl RealityDb {
         };
         let pointers = checkpoints::list(&*storage.engine)?;
         let oldest = checkpoints::oldest(&journal, &*storage.engine)?;
-        let (state, report, mut damage) = load(&storage, &journal, &format, options, &pointers)?;
+        let (mut state, report, mut damage) =
+            load(&storage, &journal, &format, options, &pointers)?;
         let (mark, found) = match Head::open(storage.folder.clone()) {
             Ok(Some((mark, reading))) => (
                 Some((mark, reading)),
@@ -120,6 +121,18 @@ impl RealityDb {
         let journal_bytes =
             begun.map_or(0, |pointer| pointer.journal_bytes) + report.replayed_bytes;
         let writer = Writer::new(&storage, mark, marked, options.durability, journal_bytes);
+        if health == Health::Sound {
+            let last = pointers.iter().map(|pointer| pointer.file).max();
+            let removed = remove_behind(&*storage.checkpoints, last.unwrap_or_default());
+            if let Err(error) = removed {
+                tracing::warn!(%error, "files that an earlier process left are still there");
+            }
+        }
+        let numbers = Arc::new(Numbers::default());
+        state.spill_to(Spilling {
+            volume: storage.checkpoints.clone(),
+            numbers: numbers.clone(),
+        });
         let shared = Shared {
             format,
             options: options.clone(),
@@ -128,8 +141,9 @@ impl RealityDb {
             writer: Mutex::new(writer),
             health: RwLock::new(health),
             pointers: Mutex::new(pointers),
+            files: Mutex::default(),
+            numbers,
             checkpointing: Mutex::new(()),
-            checking: AtomicBool::new(false),
             oldest: AtomicU64::new(oldest),
             imported: AtomicU64::new(imported),
             report,

@@ -42,7 +42,7 @@ pub(crate) trait Volume: Send + Sync {
 }
 
 /// A file being written, from its start to its end.
-pub(crate) trait Sink: Send {
+pub(crate) trait Sink: Send + Sync {
     /// Adds bytes at the end.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 

@@ -14,8 +14,6 @@ use crate::db::{Behind, Shared, lock};
 pub(crate) struct Signal {
     wish: Mutex<Wish>,
     changed: Condvar,
-    /// A checkpoint was written, or could not be.
-    ended: Condvar,
 }
 
 #[derive(Default)]
@@ -26,8 +24,6 @@ struct Wish {
     behind_bytes: u64,
     /// Commits that it was told of.
     commits: u64,
-    /// Checkpoints that were written, or could not be.
-    tries: u64,
 }
 
 /// What the thread does next.
@@ -51,15 +47,15 @@ impl Signal {
     }
 
     /// Says how far the journal is behind the newest checkpoint: another is written once that is
-    /// far enough, when memory needs it, or when nothing is committed for a while.
-    pub(crate) fn committed(&self, behind: Behind, memory_needs_it: bool) {
+    /// far enough, when it is needed for another reason, or when nothing is committed for a while.
+    pub(crate) fn committed(&self, behind: Behind, is_needed: bool) {
         let begins = {
             let mut wish = lock(&self.wish);
             let before = std::mem::replace(&mut wish.behind_bytes, behind.bytes);
             wish.commits += 1;
             before < WORTH_BYTES && behind.bytes >= WORTH_BYTES
         };
-        if behind.bytes >= behind.limit_bytes || memory_needs_it {
+        if behind.bytes >= behind.limit_bytes || is_needed {
             self.ask();
         } else if begins {
             self.changed.notify_one(); // from now on it waits for a pause
@@ -72,19 +68,6 @@ impl Signal {
         // Whatever was asked meanwhile did not know of it. If it failed the next commit asks again.
         wish.checkpoint = written.is_some_and(|behind| behind.bytes >= behind.limit_bytes);
         wish.behind_bytes = written.map_or(0, |behind| behind.bytes);
-        wish.tries += 1;
-        self.ended.notify_all();
-    }
-
-    /// Waits until a checkpoint is written or could not be, unless something keeps it from being written.
-    pub(crate) fn wait_for_checkpoint(&self, is_kept_from_it: impl Fn() -> bool) {
-        self.ask();
-        let mut wish = lock(&self.wish);
-        let tries = wish.tries;
-        while wish.tries == tries && !wish.stop && !is_kept_from_it() {
-            let waited = self.ended.wait_timeout(wish, LOOK);
-            (wish, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        }
     }
 
     /// Waits until something is asked for, there is a pause in which a checkpoint can be written, or
@@ -147,7 +130,6 @@ impl Drop for Worker {
     fn drop(&mut self) {
         lock(&self.signal.wish).stop = true;
         self.signal.changed.notify_one();
-        self.signal.ended.notify_all();
         if let Some(thread) = self.thread.take() {
             // Had it panicked, that was printed then; the journal has everything.
             let _ = thread.join();
@@ -231,9 +213,6 @@ const WORTH_BYTES: u64 = 1 << 20;
 
 /// Bytes of the engine's log that are worth summing up: some twenty milliseconds.
 const LOG_BYTES: u64 = 64 << 20;
-
-/// How often whoever waits for a checkpoint looks whether one can be written at all.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// How long nothing was committed when a checkpoint is written before it is due.
 const PAUSE: Duration = Duration::from_secs(1);

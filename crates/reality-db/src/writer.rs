@@ -177,7 +177,7 @@ impl Writer {
             .into());
         }
         self.marked.small = small;
-        *head = state;
+        head.replace(state);
         self.interrupted = false;
         self.unsynced = Some(Mark::of(&head.link()));
         tracing::info!(version = head.link().version, "resumed after a failure");

@@ -2,7 +2,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use merkle_core::{Batch, Entries, Value};
+use merkle_core::{Batch, SubtreeEntries, Value};
 
 use super::{
     error::{CheckpointError, Damage},
@@ -89,7 +89,10 @@ pub(crate) fn decode(bytes: &[u8], entries: u64) -> Option<Vec<(Vec<u8>, Vec<u8>
 }
 
 /// Adds `entries` to `bytes`, and says how many there were.
-pub(super) fn encode(bytes: &mut Vec<u8>, entries: Entries<'_>) -> Result<u64, CheckpointError> {
+pub(crate) fn encode(
+    bytes: &mut Vec<u8>,
+    entries: SubtreeEntries<'_>,
+) -> Result<u64, CheckpointError> {
     let mut count = 0;
     for (key, value) in entries {
         let Value::Bytes(value) = value else {

@@ -1,12 +1,16 @@
 //! Catalogues: where each subtree of a checkpoint lies.
 
-use std::sync::Arc;
+use std::{cmp::Ordering, sync::Arc};
 
-use merkle_core::{Hash, PartialMap, Subtree};
+use merkle_core::{Hash, PartialMap, Subtree, SubtreeRef};
 
+#[cfg(any(test, fuzzing))]
+use super::place::load_all;
 use super::{
+    bucket::Bucket,
     error::{CheckpointError, Damage},
     file,
+    place::{self, Place},
     pointer::Pointer,
     reader::Reader,
     row::{Head, Location, Row},
@@ -54,6 +58,25 @@ impl Catalogue {
     pub(crate) fn open(volume: &dyn Volume, pointer: &Pointer) -> Result<Self, CheckpointError> {
         let source = file::open(volume, pointer.file, pointer.file_bytes())?;
         let bytes = read(&*source, pointer)?;
+        Self::from_bytes(volume, pointer, source, bytes)
+    }
+
+    /// The catalogue that was just written to the file that `pointer` points to, and read back there.
+    pub(super) fn of_written(
+        volume: &dyn Volume,
+        pointer: &Pointer,
+        bytes: Vec<u8>,
+    ) -> Result<Self, CheckpointError> {
+        let source = file::open(volume, pointer.file, pointer.file_bytes())?;
+        Self::from_bytes(volume, pointer, source, bytes)
+    }
+
+    fn from_bytes(
+        volume: &dyn Volume,
+        pointer: &Pointer,
+        source: Arc<dyn Source>,
+        bytes: Vec<u8>,
+    ) -> Result<Self, CheckpointError> {
         let mut catalogue = Self {
             pointer: *pointer,
             files: Vec::new(),
@@ -152,6 +175,19 @@ impl Catalogue {
             .map_err(|_| self.damaged(Damage::Root))
     }
 
+    /// Whether the subtrees make up the root.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError::Damaged`], if they do not.
+    pub(super) fn check_root(&self, profile: Profile) -> Result<(), CheckpointError> {
+        let computed = PartialMap::root_of(&profile, self.subtrees());
+        match computed == Ok(self.pointer.root) {
+            true => Ok(()),
+            false => Err(self.damaged(Damage::Root)),
+        }
+    }
+
     /// How many subtrees there are.
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
@@ -160,13 +196,6 @@ impl Catalogue {
     /// The subtrees in key order.
     pub(crate) fn subtrees(&self) -> impl Iterator<Item = Subtree> {
         self.rows().filter_map(Row::subtree)
-    }
-
-    /// The subtrees whose entries lie in the checkpoint's own file: what was written with it.
-    pub(crate) fn written(&self) -> impl Iterator<Item = Subtree> {
-        let own = self.files.len().saturating_sub(1);
-        let rows = self.rows().filter(move |row| row.location.file == own);
-        rows.filter_map(Row::subtree)
     }
 
     /// Where the entries of `subtree` lie; none if the checkpoint has no subtree of this name and
@@ -180,6 +209,42 @@ impl Catalogue {
         (row.subtree()? == *subtree).then_some(row.location)
     }
 
+    /// The same, with the file.
+    pub(super) fn place(&self, subtree: &Subtree) -> Option<Place> {
+        let location = self.find(subtree)?;
+        let file = self.files.get(location.file)?;
+        Some(Place {
+            number: file.number,
+            source: file.source.clone(),
+            location,
+        })
+    }
+
+    /// Reads the entries of some subtrees.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError`], of the first that meets one.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn load_all(&self, subtrees: &[Subtree]) -> Result<Vec<Bucket>, CheckpointError> {
+        load_all(|subtree| self.place(subtree), subtrees)
+    }
+
+    /// Reads buckets that lie next to each other.
+    pub(super) fn read(&self, run: &[Location]) -> Result<Vec<Bucket>, CheckpointError> {
+        let Some(first) = run.first() else {
+            return Ok(Vec::new());
+        };
+        let number = self.file_number(first);
+        let file = self.files.get(first.file);
+        let file = file.ok_or(CheckpointError::Damaged {
+            file: number,
+            offset: first.offset,
+            damage: Damage::Header { number },
+        })?;
+        place::read(number, &*file.source, run)
+    }
+
     /// First bytes of the subtree that comes `subtrees` after `key`; none if there are fewer.
     pub(crate) fn boundary_after(&self, key: &[u8], subtrees: usize) -> Option<&[u8]> {
         let after = self.rows.partition_point(|&start| {
@@ -188,16 +253,6 @@ impl Catalogue {
         });
         let row = self.row(*self.rows.get(after.checked_add(subtrees)?)?)?;
         Some(row.prefix())
-    }
-
-    /// What it means that the entries of `subtree` are not those that were written.
-    pub(crate) fn bucket_damage(&self, subtree: &Subtree) -> crate::Damage {
-        let location = self.find(subtree);
-        crate::Damage::Bucket {
-            file: location.map_or(self.pointer.file, |location| self.file_number(&location)),
-            offset: location.map_or(0, |location| location.offset),
-            prefix: subtree.prefix().to_vec(),
-        }
     }
 
     /// The files in which the buckets lie, by number. The last one is that of the catalogue.
@@ -243,6 +298,46 @@ impl Catalogue {
             offset: self.pointer.catalogue_at,
             damage,
         }
+    }
+}
+
+/// Finds the rows of subtrees that are asked for in key order. O(n) for all of them together.
+pub(super) struct Cursor<'c> {
+    catalogue: &'c Catalogue,
+    next: usize,
+}
+
+impl<'c> Cursor<'c> {
+    pub(super) fn new(catalogue: &'c Catalogue) -> Self {
+        Self { catalogue, next: 0 }
+    }
+
+    /// The number of the file in which the entries of `subtree` lie, and where; none if the checkpoint has
+    /// no subtree of this name and hash.
+    pub(super) fn seek(&mut self, subtree: &SubtreeRef<'_>) -> Option<(u64, Location)> {
+        loop {
+            let row = self.catalogue.row(*self.catalogue.rows.get(self.next)?)?;
+            match row.prefix().cmp(subtree.prefix()) {
+                Ordering::Less => self.next += 1,
+                Ordering::Greater => return None,
+                Ordering::Equal => {
+                    let same = row.hash() == Some(subtree.hash());
+                    let number = self.catalogue.file_number(&row.location);
+                    return same.then_some((number, row.location));
+                }
+            }
+        }
+    }
+
+    /// The same, with the file.
+    pub(super) fn place(&mut self, subtree: &SubtreeRef<'_>) -> Option<Place> {
+        let (number, location) = self.seek(subtree)?;
+        let source = self.catalogue.files.get(location.file)?.source.clone();
+        Some(Place {
+            number,
+            source,
+            location,
+        })
     }
 }
 

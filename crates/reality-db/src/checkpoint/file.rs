@@ -98,17 +98,88 @@ pub(super) fn check_header(source: &dyn Source, number: u64) -> Result<(), Check
     })
 }
 
-/// A checkpoint file being written, at the pace of the caller's control.
-pub(super) struct Output<'c> {
+/// A file being written, that can tell afterwards whether it holds what was written.
+pub(super) struct NewFile {
     sink: Box<dyn Sink>,
     number: u64,
-    /// What was not handed to the sink yet.
-    buffer: Vec<u8>,
-    /// Bytes handed to the sink, and how many of them since the last sync.
-    appended: u64,
-    unsynced: usize,
-    /// Of what was handed to the sink.
+    len: u64,
+    /// Of what was written.
     hash: blake3::Hasher,
+}
+
+impl NewFile {
+    /// Makes a new file of this number. Nothing is in it, not even what files begin with.
+    pub(super) fn create(volume: &dyn Volume, number: u64) -> Result<Self, CheckpointError> {
+        let sink = volume.create(&name(number));
+        Ok(Self {
+            sink: sink.map_err(CheckpointError::io(number))?,
+            number,
+            len: 0,
+            hash: blake3::Hasher::new(),
+        })
+    }
+
+    /// Its number.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Its length in bytes.
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Adds bytes at the end.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), CheckpointError> {
+        let appended = self.sink.append(bytes);
+        appended.map_err(CheckpointError::io(self.number))?;
+        self.hash.update(bytes);
+        self.len += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Makes what was written durable.
+    pub(super) fn sync(&mut self) -> Result<(), CheckpointError> {
+        self.sink.sync().map_err(CheckpointError::io(self.number))
+    }
+
+    /// Reads the file as it lies in the volume and compares it with what was written. `pause` is called
+    /// after each piece with the bytes that were read so far.
+    pub(super) fn read_back(
+        &self,
+        volume: &dyn Volume,
+        mut pause: impl FnMut(u64) -> Result<(), CheckpointError>,
+    ) -> Result<(), CheckpointError> {
+        let failed = CheckpointError::io(self.number);
+        let source = volume.open(&name(self.number)).map_err(&failed)?;
+        let mut hash = blake3::Hasher::new();
+        let mut piece = vec![0; PIECE_BYTES];
+        let mut at = 0;
+        while at < self.len {
+            let len = (self.len - at).min(PIECE_BYTES as u64);
+            let piece = &mut piece[..usize::try_from(len).unwrap_or(PIECE_BYTES)];
+            source.read_at(at, piece).map_err(&failed)?;
+            hash.update(piece);
+            at += len;
+            pause(at)?;
+        }
+        let is_same =
+            source.len().map_err(&failed)? == self.len && hash.finalize() == self.hash.finalize();
+        is_same.then_some(()).ok_or(CheckpointError::Damaged {
+            file: self.number,
+            offset: 0,
+            damage: Damage::ReadBack,
+        })
+    }
+}
+
+/// A checkpoint file being written, at the pace of the caller's control.
+pub(super) struct Output<'c> {
+    file: NewFile,
+    /// What was not handed to the file yet.
+    buffer: Vec<u8>,
+    /// Bytes handed to the file since the last sync.
+    unsynced: usize,
     control: &'c mut Control<'c>,
     pub(super) progress: CheckpointProgress,
 }
@@ -120,14 +191,10 @@ impl<'c> Output<'c> {
         number: u64,
         control: &'c mut Control<'c>,
     ) -> Result<Self, CheckpointError> {
-        let sink = volume.create(&name(number));
         Ok(Self {
-            sink: sink.map_err(CheckpointError::io(number))?,
-            number,
+            file: NewFile::create(volume, number)?,
             buffer: header(number).to_vec(),
-            appended: 0,
             unsynced: 0,
-            hash: blake3::Hasher::new(),
             control,
             progress: CheckpointProgress::default(),
         })
@@ -135,7 +202,7 @@ impl<'c> Output<'c> {
 
     /// Where the next byte will lie in the file.
     pub(super) fn end(&self) -> u64 {
-        self.appended + self.buffer.len() as u64
+        self.file.len() + self.buffer.len() as u64
     }
 
     /// Where to add bytes.
@@ -157,61 +224,55 @@ impl<'c> Output<'c> {
         Ok(())
     }
 
-    /// Writes all that was added and makes it durable.
-    pub(super) fn finish(&mut self) -> Result<(), CheckpointError> {
+    /// Writes all that was added and `last`, and makes it durable.
+    pub(super) fn finish(&mut self, last: &[u8]) -> Result<(), CheckpointError> {
         self.advance()?;
         let buffer = std::mem::take(&mut self.buffer);
         self.append(&buffer)?;
-        self.sync()
+        for piece in last.chunks(PIECE_BYTES) {
+            self.append(piece)?;
+        }
+        self.file.sync()
     }
 
     /// Reads the file as it lies in the volume and compares it with what was written.
     pub(super) fn read_back(&mut self, volume: &dyn Volume) -> Result<(), CheckpointError> {
-        let failed = CheckpointError::io(self.number);
-        let source = volume.open(&name(self.number)).map_err(&failed)?;
-        let mut hash = blake3::Hasher::new();
-        let mut piece = vec![0; PIECE_BYTES];
-        while self.progress.bytes_verified < self.appended {
-            let at = self.progress.bytes_verified;
-            let len = (self.appended - at).min(PIECE_BYTES as u64);
-            let piece = &mut piece[..usize::try_from(len).unwrap_or(PIECE_BYTES)];
-            source.read_at(at, piece).map_err(&failed)?;
-            hash.update(piece);
-            self.progress.bytes_verified += len;
-            self.pause()?;
-        }
-        let is_same = source.len().map_err(&failed)? == self.appended
-            && hash.finalize() == self.hash.finalize();
-        is_same.then_some(()).ok_or(CheckpointError::Damaged {
-            file: self.number,
-            offset: 0,
-            damage: Damage::ReadBack,
+        let Self {
+            file,
+            control,
+            progress,
+            ..
+        } = self;
+        file.read_back(volume, |verified| {
+            progress.bytes_verified = verified;
+            pause(control, *progress)
         })
     }
 
     fn append(&mut self, piece: &[u8]) -> Result<(), CheckpointError> {
-        let failed = CheckpointError::io(self.number);
-        self.sink.append(piece).map_err(failed)?;
-        self.hash.update(piece);
-        self.appended += piece.len() as u64;
+        self.file.append(piece)?;
         self.unsynced += piece.len();
         if self.unsynced >= SYNC_BYTES {
-            self.sync()?;
+            self.unsynced = 0;
+            self.file.sync()?;
         }
-        self.progress.bytes_written = self.appended;
+        self.progress.bytes_written = self.file.len();
         self.pause()
-    }
-
-    fn sync(&mut self) -> Result<(), CheckpointError> {
-        self.unsynced = 0;
-        self.sink.sync().map_err(CheckpointError::io(self.number))
     }
 
     /// Lets the caller wait or cancel.
     pub(super) fn pause(&mut self) -> Result<(), CheckpointError> {
-        match (self.control)(self.progress) {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(()) => Err(CheckpointError::Cancelled),
-        }
+        pause(self.control, self.progress)
+    }
+}
+
+/// Lets the caller wait or cancel.
+pub(crate) fn pause(
+    control: &mut Control<'_>,
+    progress: CheckpointProgress,
+) -> Result<(), CheckpointError> {
+    match control(progress) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(CheckpointError::Cancelled),
     }
 }

@@ -1,78 +1,105 @@
-//! What a new checkpoint takes over from the one before: buckets that did not change stay where
-//! they are, unless too little of their file is still used.
+//! What a new checkpoint takes over from before: buckets that did not change stay where they are, unless
+//! too little of their file is still used.
 
-use merkle_core::Subtree;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    catalogue::Catalogue,
-    row::{Location, Row},
-};
+use merkle_core::SubtreeRef;
+
+use super::{catalogue::Cursor, places::Places};
 
 /// Most older files that a checkpoint refers to: each is an open file.
 const FILES_MAX: usize = 32;
 
-/// What of the checkpoint before a new one uses.
+/// How much of each file is still used.
+///
+/// Counted before the version of the checkpoint is settled, so that nothing waits for it: which files are
+/// worth keeping does not depend on the changes of a second.
 #[derive(Default)]
-pub(super) struct Reuse {
-    /// For each subtree, the row that has the same name and hash.
-    rows: Vec<Option<u32>>,
-    /// For each file, its place among those that stay. What others hold is written again.
-    kept: Vec<Option<usize>>,
-    /// The files that stay: their numbers and lengths.
-    files: Vec<(u64, u64)>,
+pub(crate) struct Usage {
+    /// Bytes of buckets that are used, by the number of their file. What has no number here is newer than
+    /// the count, and kept.
+    live_bytes: BTreeMap<u64, u64>,
+    /// Subtrees that were counted.
+    pub(crate) subtrees: usize,
 }
 
-impl Reuse {
-    /// What of `previous` serves for `subtrees`, which are in key order. O(n).
-    pub(super) fn of(subtrees: &[Subtree], previous: &Catalogue) -> Self {
-        let mut rows = vec![None; subtrees.len()];
-        let mut live_bytes = vec![0_u64; previous.files().len()];
-        let mut old = (0_u32..).zip(previous.rows()).peekable();
-        for (subtree, same) in subtrees.iter().zip(&mut rows) {
-            let before = |row: &Row<'_>| row.prefix() < subtree.prefix();
-            while old.next_if(|(_, row)| before(row)).is_some() {}
-            if let Some((at, row)) = old.peek()
-                && row.subtree().is_some_and(|old| old == *subtree)
-            {
-                *same = Some(*at);
-                live_bytes[row.location.file] += row.location.len as u64;
-            }
+/// Counts what is used, subtree by subtree in key order.
+pub(crate) struct Counting<'p> {
+    places: &'p Places,
+    cursor: Option<Cursor<'p>>,
+    usage: Usage,
+}
+
+impl<'p> Counting<'p> {
+    pub(crate) fn new(places: &'p Places) -> Self {
+        Self {
+            places,
+            cursor: places.catalogue().map(|catalogue| Cursor::new(catalogue)),
+            usage: Usage {
+                live_bytes: files(places)
+                    .into_keys()
+                    .map(|number| (number, 0))
+                    .collect(),
+                subtrees: 0,
+            },
         }
-        let uses: Vec<FileUse> = (previous.files().iter().zip(live_bytes))
-            .map(|(file, live_bytes)| FileUse {
-                len: file.len,
-                live_bytes,
+    }
+
+    /// Counts a subtree that lies behind the one before it.
+    pub(crate) fn count(&mut self, subtree: &SubtreeRef<'_>) {
+        self.usage.subtrees += 1;
+        let stored = (self.cursor.as_mut())
+            .and_then(|cursor| cursor.seek(subtree))
+            .map(|(number, location)| (number, location.len))
+            .or_else(|| {
+                let place = self.places.find_spilled(&subtree.hash())?;
+                Some((place.number, place.location.len))
+            });
+        if let Some((number, len)) = stored {
+            *self.usage.live_bytes.entry(number).or_default() += len as u64;
+        }
+    }
+
+    /// Subtrees that were counted so far.
+    pub(crate) fn counted(&self) -> usize {
+        self.usage.subtrees
+    }
+
+    pub(crate) fn usage(self) -> Usage {
+        self.usage
+    }
+}
+
+impl Usage {
+    /// The files that stay, by number, with their lengths: of a checkpoint and of what was let go since.
+    pub(crate) fn kept_files(&self, places: &Places) -> BTreeMap<u64, u64> {
+        let mut files = files(places);
+        let uses: Vec<FileUse> = (files.iter())
+            .map(|(number, len)| FileUse {
+                len: *len,
+                live_bytes: self.live_bytes.get(number).copied().unwrap_or(*len),
             })
             .collect();
-        let mut reuse = Self {
-            rows,
-            ..Self::default()
-        };
-        for (file, keep) in previous.files().iter().zip(keep(&uses)) {
-            reuse.kept.push(keep.then_some(reuse.files.len()));
-            if keep {
-                reuse.files.push((file.number, file.len));
-            }
-        }
-        reuse
+        let mut kept = keep(&uses).into_iter();
+        files.retain(|_, _| kept.next().unwrap_or_default());
+        files
     }
 
-    /// The row of the checkpoint before that has the same name and hash as this subtree.
-    pub(super) fn row(&self, subtree: usize) -> Option<usize> {
-        let row = (*self.rows.get(subtree)?)?;
-        usize::try_from(row).ok()
+    /// The numbers of the files that do not.
+    pub(crate) fn left_files(&self, places: &Places) -> BTreeSet<u64> {
+        let kept = self.kept_files(places);
+        let all = files(places).into_keys();
+        all.filter(|number| !kept.contains_key(number)).collect()
     }
+}
 
-    /// An old place as the new checkpoint names it; none if its file does not stay.
-    pub(super) fn kept(&self, old: Location) -> Option<Location> {
-        let file = (*self.kept.get(old.file)?)?;
-        Some(Location { file, ..old })
-    }
-
-    /// The files that stay: their numbers and lengths.
-    pub(super) fn files(&self) -> &[(u64, u64)] {
-        &self.files
-    }
+/// The files in which buckets lie that a checkpoint may take over, by number, with their lengths.
+fn files(places: &Places) -> BTreeMap<u64, u64> {
+    let of_catalogue = places.catalogue().map(|catalogue| catalogue.files());
+    let of_catalogue = of_catalogue.unwrap_or_default().iter();
+    let of_spills = places.spills().iter().filter_map(|spill| spill.file());
+    let of_catalogue = of_catalogue.map(|file| (file.number, file.len));
+    of_catalogue.chain(of_spills).collect()
 }
 
 /// How much of a file is still used.

@@ -94,6 +94,12 @@ impl<'c> Row<'c> {
         Subtree::decode(self.name).ok()
     }
 
+    /// The hash of the subtree.
+    pub(super) fn hash(self) -> Option<Hash> {
+        let (_, rest) = self.name.split_first_chunk::<2>()?;
+        rest.first_chunk().map(|hash| Hash::from_bytes(*hash))
+    }
+
     /// What the keys of the subtree begin with. Subtrees of one tree have different prefixes, which
     /// sort as the subtrees do.
     pub(super) fn prefix(self) -> &'c [u8] {

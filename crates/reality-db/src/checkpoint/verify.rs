@@ -15,7 +15,7 @@ use super::{
     bucket::Bucket,
     catalogue::Catalogue,
     error::{CheckpointError, Damage},
-    file, load,
+    file, place,
     row::Location,
 };
 use crate::Profile;
@@ -185,7 +185,7 @@ impl Catalogue {
     ) -> Vec<Result<(), Damage>> {
         let locations: Vec<Location> = parts.iter().map(|(_, location)| *location).collect();
         let mut buckets: Vec<Result<Bucket, Damage>> = Vec::with_capacity(parts.len());
-        for run in load::runs(&locations) {
+        for run in place::runs(&locations) {
             match self.read(&locations[run.clone()]) {
                 Ok(read) => buckets.extend(read.into_iter().map(Ok)),
                 // One of them is the cause: ask for each.

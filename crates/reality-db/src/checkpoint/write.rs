@@ -1,21 +1,27 @@
 //! Writing a checkpoint: what changed since the one before, and a catalogue of all of it.
 
-use merkle_core::{Hash, PartialMap, Subtree};
+use std::collections::HashMap;
+
+use merkle_core::{Hash, PartialMap, SubtreeRef};
 
 use super::{
-    bucket::{self, Bucket},
-    catalogue::{self, Catalogue},
-    error::{CheckpointError, Damage},
+    bucket,
+    catalogue::{self, Catalogue, Cursor},
+    error::CheckpointError,
     file::{self, Control, Output},
+    passing::Passing,
+    place::{Place, not_stored},
+    places::Places,
     pointer::Pointer,
-    reuse::Reuse,
+    reuse::Usage,
     row::{Head, Location, Row},
-    verify::verify_buckets,
 };
 use crate::{Profile, volume::Volume};
 
+/// Subtrees after which it is told how far it is: some hundred kilobytes.
+const SUBTREES_TOGETHER: usize = 128;
+
 /// A checkpoint to be written.
-#[derive(Clone, Copy)]
 pub(crate) struct NewCheckpoint<'c> {
     /// Number of the file to write: greater than all there are.
     pub(crate) number: u64,
@@ -29,80 +35,103 @@ pub(crate) struct NewCheckpoint<'c> {
     pub(crate) journal_bytes: u64,
     /// How the tree hashes.
     pub(crate) profile: Profile,
-    /// The tree. What is not in memory of it is in `previous`.
-    pub(crate) map: &'c PartialMap<Profile>,
-    /// The checkpoint before.
-    pub(crate) previous: Option<&'c Catalogue>,
+    /// The tree. What is written of it is let go.
+    pub(crate) map: PartialMap<Profile>,
+    /// Where that lies of it that is not in memory: the checkpoint before, and what was let go since.
+    pub(crate) places: &'c Places,
+    /// How much is used of the files that there are.
+    pub(crate) usage: &'c Usage,
+    /// Told what was let go.
+    pub(crate) passing: &'c Passing,
 }
 
 impl NewCheckpoint<'_> {
     /// Writes the checkpoint to a file of its own, reads it back and opens it.
     ///
     /// It counts once the engine has the catalogue's [`Pointer`]; until then, and if this fails, the
-    /// file is of no use to anybody. Writes the subtrees that `previous` does not have, those that
-    /// lie in files of which little is used, and the catalogue. `control` is called about every
-    /// 256 KiB, also while the file is read back; the file is synced every few MiB.
+    /// file is of no use to anybody. Writes the subtrees that lie nowhere, those that lie in files of which
+    /// little is used, and the catalogue. `control` is called about every 256 KiB, also while the file is
+    /// read back; the file is synced every few MiB.
     ///
     /// # Errors
     ///
     /// [`CheckpointError`]; the new file is removed then.
     pub(crate) fn write(
-        &self,
+        self,
         volume: &dyn Volume,
         control: &mut Control<'_>,
     ) -> Result<Catalogue, CheckpointError> {
-        if let Some(previous) = self.previous
-            && previous.pointer().file >= self.number
+        let number = self.number;
+        if let Some(previous) = self.places.catalogue()
+            && previous.pointer().file >= number
         {
-            return Err(CheckpointError::InUse { file: self.number });
+            return Err(CheckpointError::InUse { file: number });
+        }
+        for spill in self.places.spills() {
+            spill.close(volume, || file::pause(control, Default::default()))?;
         }
         let written = self.write_new(volume, control);
         if written.is_err() {
             // If this fails too, the file lies there until what nobody refers to is removed.
-            let _ = volume.remove(&file::name(self.number));
+            let _ = volume.remove(&file::name(number));
         }
         written
     }
 
     fn write_new(
-        &self,
+        self,
         volume: &dyn Volume,
         control: &mut Control<'_>,
     ) -> Result<Catalogue, CheckpointError> {
-        let pointer = {
-            let mut output = Output::create(volume, self.number, control)?;
-            let pointer = self.fill(&mut output)?;
-            volume.sync().map_err(CheckpointError::io(self.number))?;
-            output.read_back(volume)?;
-            pointer
-        };
-        let catalogue = Catalogue::open(volume, &pointer)?;
-        catalogue.assemble(self.profile)?;
+        let (number, profile) = (self.number, self.profile);
+        let mut output = Output::create(volume, number, control)?;
+        let (pointer, bytes) = self.fill(&mut output)?;
+        volume.sync().map_err(CheckpointError::io(number))?;
+        output.read_back(volume)?;
+        let catalogue = Catalogue::of_written(volume, &pointer, bytes)?;
+        catalogue.check_root(profile)?;
         Ok(catalogue)
     }
 
-    /// Writes buckets and catalogue.
-    fn fill(&self, output: &mut Output<'_>) -> Result<Pointer, CheckpointError> {
-        let subtrees = self.map.subtrees();
-        output.progress.subtrees_total = subtrees.len();
+    /// Writes buckets and catalogue, and answers with the catalogue.
+    fn fill(self, output: &mut Output<'_>) -> Result<(Pointer, Vec<u8>), CheckpointError> {
+        let root = self.map.root();
+        let files = self.usage.kept_files(self.places);
+        let mut files: Vec<(u64, u64)> = files.into_iter().collect();
+        let kept: HashMap<u64, usize> = (files.iter().enumerate())
+            .map(|(at, (number, _))| (*number, at))
+            .collect();
+        output.progress.subtrees_total = self.usage.subtrees;
         output.pause()?;
-        let reuse =
-            (self.previous).map_or_else(Reuse::default, |previous| Reuse::of(&subtrees, previous));
-        let mut rows = Vec::new();
-        let (mut entries, mut live_bytes) = (0, 0);
-        for (at, subtree) in subtrees.iter().enumerate() {
-            let stored = reuse.row(at).and_then(|row| self.previous?.get(row));
-            let stored = stored.map(|(_, location)| location);
-            let location = match stored.and_then(|old| reuse.kept(old)) {
-                Some(kept) => kept,
-                None => self.put(output, subtree, stored, reuse.files().len())?,
+        let mut previous = (self.places.catalogue()).map(|catalogue| Cursor::new(catalogue));
+        let mut rows = Vec::with_capacity(catalogue_bytes(self.places));
+        let (mut count, mut entries, mut live_bytes) = (0, 0, 0);
+        let mut subtrees = self.map.into_subtrees();
+        while let Some(subtree) = subtrees.next() {
+            let stored = previous.as_mut().and_then(|row| row.place(&subtree));
+            let stored = stored.or_else(|| self.places.find_spilled(&subtree.hash()));
+            let stays = (stored.as_ref()).and_then(|place| Some((kept.get(&place.number)?, place)));
+            let location = match stays {
+                Some((file, place)) => Location {
+                    file: *file,
+                    ..place.location
+                },
+                None => put(output, self.profile, &subtree, stored, files.len())?,
             };
-            Row::encode(&mut rows, subtree, &location);
+            Row::encode(&mut rows, &subtree.to_subtree(), &location);
             entries += location.entries;
             live_bytes += location.len as u64;
-            output.progress.subtrees_done = at + 1;
+            count += 1;
+            output.progress.subtrees_done = count;
+            output.progress.subtrees_total = count.max(self.usage.subtrees);
+            if count % SUBTREES_TOGETHER == 0 {
+                let total = output.progress.subtrees_total;
+                self.passing.advance(subtree.prefix(), count, total);
+            }
             output.advance()?;
         }
+        self.passing.end();
+        output.progress.subtrees_total = count;
         if entries != self.entries {
             return Err(CheckpointError::EntryCount {
                 expected: self.entries,
@@ -110,22 +139,17 @@ impl NewCheckpoint<'_> {
             });
         }
         let catalogue_at = output.end();
-        let mut files = reuse.files().to_vec();
         files.push((self.number, catalogue_at));
-        let head = Head {
-            files,
-            rows: subtrees.len(),
-        };
-        let catalogue = [head.encode(), rows].concat();
+        let head = Head { files, rows: count };
+        let mut catalogue = rows;
+        catalogue.splice(..0, head.encode());
         if u32::try_from(catalogue.len()).is_err() {
-            let subtrees = subtrees.len();
-            return Err(CheckpointError::TooLarge { subtrees });
+            return Err(CheckpointError::TooLarge { subtrees: count });
         }
-        output.buffer().extend_from_slice(&catalogue);
-        output.finish()?;
-        Ok(Pointer {
+        output.finish(&catalogue)?;
+        let pointer = Pointer {
             version: self.version,
-            root: self.map.root(),
+            root,
             record: self.record,
             entries,
             file: self.number,
@@ -134,59 +158,45 @@ impl NewCheckpoint<'_> {
             catalogue_hash: catalogue::hash(&catalogue),
             live_bytes,
             journal_bytes: self.journal_bytes,
-        })
-    }
-
-    /// Writes the entries of a subtree, from memory or from where they lie.
-    fn put(
-        &self,
-        output: &mut Output<'_>,
-        subtree: &Subtree,
-        stored: Option<Location>,
-        file: usize,
-    ) -> Result<Location, CheckpointError> {
-        let offset = output.end();
-        let entries = match (self.map.entries(subtree), self.previous, stored) {
-            (Some(entries), ..) => bucket::encode(output.buffer(), entries)?,
-            (None, Some(previous), Some(stored)) => {
-                let bucket = self.read_stored(previous, subtree, &stored)?;
-                output.buffer().extend_from_slice(bucket.bytes());
-                stored.entries
-            }
-            _ => {
-                let prefix = subtree.prefix().to_vec();
-                return Err(CheckpointError::NotStored { prefix });
-            }
         };
-        let len = usize::try_from(output.end() - offset);
-        let len = len.map_err(|_| CheckpointError::TooLarge { subtrees: 1 })?;
-        Ok(Location {
-            file,
-            offset,
-            len,
-            entries,
-        })
+        Ok((pointer, catalogue))
     }
+}
 
-    /// Reads entries that are to be written again. Damage is not copied.
-    fn read_stored(
-        &self,
-        previous: &Catalogue,
-        subtree: &Subtree,
-        location: &Location,
-    ) -> Result<Bucket, CheckpointError> {
-        let damaged = |damage| CheckpointError::Damaged {
-            file: previous.file_number(location),
-            offset: location.offset,
-            damage,
-        };
-        let bucket = previous.read(std::slice::from_ref(location))?.pop();
-        let bucket = bucket.ok_or_else(|| damaged(Damage::Hash))?;
-        let verdicts = verify_buckets(self.profile, vec![(subtree, Ok(bucket.clone()))]);
-        verdicts
-            .into_iter()
-            .collect::<Result<(), Damage>>()
-            .map_err(damaged)?;
-        Ok(bucket)
-    }
+/// Bytes that the catalogue will take, about: as the one before and a little more.
+fn catalogue_bytes(places: &Places) -> usize {
+    let before = places
+        .catalogue()
+        .map(|before| before.pointer().catalogue_len);
+    let before = usize::try_from(before.unwrap_or_default()).unwrap_or_default();
+    before + before / 16
+}
+
+/// Writes the entries of a subtree, from memory or from where they lie.
+fn put(
+    output: &mut Output<'_>,
+    profile: Profile,
+    subtree: &SubtreeRef<'_>,
+    stored: Option<Place>,
+    file: usize,
+) -> Result<Location, CheckpointError> {
+    let offset = output.end();
+    let entries = match (subtree.entries(), stored) {
+        (Some(entries), _) => bucket::encode(output.buffer(), entries)?,
+        (None, Some(stored)) => {
+            // Damage is not copied.
+            let bucket = stored.read_sound(profile, &subtree.to_subtree())?;
+            output.buffer().extend_from_slice(bucket.bytes());
+            stored.location.entries
+        }
+        (None, None) => return Err(not_stored(subtree.prefix())),
+    };
+    let len = usize::try_from(output.end() - offset);
+    let len = len.map_err(|_| CheckpointError::TooLarge { subtrees: 1 })?;
+    Ok(Location {
+        file,
+        offset,
+        len,
+        entries,
+    })
 }

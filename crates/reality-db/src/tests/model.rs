@@ -25,6 +25,7 @@ enum Step {
     CommitElsewhere(Changes),
     Prepare(Changes, Changes, bool),
     Checkpoint,
+    CheckpointBeside(Vec<Changes>),
     CancelCheckpoint,
     Reopen,
     Hold,
@@ -56,7 +57,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => changes().prop_map(Step::CommitElsewhere),
         2 => (changes(), changes(), any::<bool>())
             .prop_map(|(first, second, commit)| Step::Prepare(first, second, commit)),
-        4 => Just(Step::Checkpoint),
+        3 => Just(Step::Checkpoint),
+        3 => vec(changes(), 1..6).prop_map(Step::CheckpointBeside),
         1 => Just(Step::CancelCheckpoint),
         4 => Just(Step::Reopen),
         1 => Just(Step::Hold),
@@ -205,6 +207,7 @@ impl<'s> Run<'s> {
                 assert_eq!(version, self.db.version());
                 self.forget_pruned();
             }
+            Step::CheckpointBeside(commits) => self.checkpoint_beside(commits),
             Step::CancelCheckpoint => {
                 let _ = self.db.checkpoint(|_| ControlFlow::Break(()));
                 self.forget_pruned();
@@ -258,6 +261,34 @@ impl<'s> Run<'s> {
                 self.diff(first, second);
             }
         }
+    }
+
+    /// Writes a checkpoint, and makes a commit and a few reads whenever it pauses.
+    fn checkpoint_beside(&mut self, commits: &[Changes]) {
+        let before = self.db.version();
+        let mut commits = commits.iter();
+        let mut done = Vec::new();
+        let version = self.db.checkpoint(|_| {
+            if let Some(changes) = commits.next() {
+                let options = CommitOptions::new().time_ns(before.number + 1);
+                let next = self.db.commit_with(&batch(changes), &options).unwrap();
+                done.push((next.number, changes));
+                for (key, value) in changes {
+                    let last = changes.iter().rfind(|(other, _)| other == key).unwrap();
+                    assert_eq!(self.db.get(key).unwrap(), last.1, "{value:?}");
+                }
+            }
+            ControlFlow::Continue(())
+        });
+        let numbers = before.number..=self.db.version().number;
+        assert!(numbers.contains(&version.unwrap().number));
+        for (number, changes) in done {
+            // The checkpoint may have been pruned at once: the model knows the time without asking.
+            let content = apply(&self.head().1, changes);
+            self.versions.push((number, content));
+            self.times.insert(number, before.number + 1);
+        }
+        self.forget_pruned();
     }
 
     /// A handle to put in the place of one that is closed before the next is opened.

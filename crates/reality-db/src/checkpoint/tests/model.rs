@@ -101,7 +101,7 @@ proptest! {
                     store.catalogue = Some(Arc::new(catalogue));
                 }
                 (Step::Remove, Some(catalogue)) => {
-                    remove_unreferenced(&store.volume, &[&catalogue]).unwrap();
+                    store.remove_all_but(&[&catalogue]);
                     prop_assert_eq!(store.names().len(), catalogue.files().len());
                 }
                 (Step::Evict(_) | Step::Reopen | Step::Remove, None) => {}

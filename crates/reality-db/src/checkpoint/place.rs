@@ -1,0 +1,155 @@
+//! Where a bucket lies, in whatever file, and reading many at a time.
+
+use std::{ops::Range, sync::Arc};
+
+use merkle_core::{Fetched, Subtree};
+
+use super::{
+    bucket::Bucket,
+    error::{CheckpointError, Damage},
+    row::Location,
+};
+use crate::{Profile, volume::Source};
+
+/// Most bytes of one read, unless a single bucket is larger.
+const READ_BYTES: usize = 1 << 20;
+
+/// Where a bucket lies.
+#[derive(Clone)]
+pub(crate) struct Place {
+    /// The number of the file.
+    pub(super) number: u64,
+    pub(super) source: Arc<dyn Source>,
+    /// Where in the file. Which one it is of those of a catalogue does not matter here.
+    pub(crate) location: Location,
+}
+
+impl Place {
+    /// The number of the file.
+    pub(crate) fn file(&self) -> u64 {
+        self.number
+    }
+
+    /// Reads the bucket of `subtree`, and checks it.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError`].
+    pub(crate) fn read_sound(
+        &self,
+        profile: Profile,
+        subtree: &Subtree,
+    ) -> Result<Bucket, CheckpointError> {
+        let damaged = |damage| CheckpointError::Damaged {
+            file: self.number,
+            offset: self.location.offset,
+            damage,
+        };
+        let bucket = self.read()?;
+        let entries = bucket.batch().map_err(damaged)?;
+        let checked = Fetched::check(&profile, subtree, &entries);
+        checked.map_err(|_| damaged(Damage::Hash))?;
+        drop(entries);
+        Ok(bucket)
+    }
+
+    /// Reads the bucket.
+    fn read(&self) -> Result<Bucket, CheckpointError> {
+        let run = std::slice::from_ref(&self.location);
+        let read = read(self.number, &*self.source, run)?.pop();
+        read.ok_or(CheckpointError::Damaged {
+            file: self.number,
+            offset: self.location.offset,
+            damage: Damage::Hash,
+        })
+    }
+}
+
+/// Reads the buckets of some subtrees, which lie where `find` says: one read for each, or for several
+/// that lie next to each other, as neighbours do that were written together.
+///
+/// # Errors
+///
+/// For the first subtree that meets one: [`CheckpointError::NotStored`], [`CheckpointError::Io`], or
+/// [`CheckpointError::Damaged`] if the file has become shorter. Other damage is found out by who decodes
+/// and supplies the buckets.
+pub(super) fn load_all(
+    find: impl Fn(&Subtree) -> Option<Place>,
+    subtrees: &[Subtree],
+) -> Result<Vec<Bucket>, CheckpointError> {
+    let places: Result<Vec<_>, _> = (subtrees.iter())
+        .map(|name| find(name).ok_or_else(|| not_stored(name.prefix())))
+        .collect();
+    let places = places?;
+    let locations: Vec<Location> = places.iter().map(|place| place.location).collect();
+    let mut buckets = Vec::with_capacity(subtrees.len());
+    let mut start = 0;
+    for of_one_file in places.chunk_by(|a, b| a.number == b.number) {
+        let Some(Place { number, source, .. }) = of_one_file.first() else {
+            continue;
+        };
+        let locations = &locations[start..start + of_one_file.len()];
+        start += of_one_file.len();
+        for run in runs(locations) {
+            buckets.append(&mut read(*number, &**source, &locations[run])?);
+        }
+    }
+    Ok(buckets)
+}
+
+/// Reads buckets that lie next to each other in a file.
+pub(super) fn read(
+    number: u64,
+    source: &dyn Source,
+    run: &[Location],
+) -> Result<Vec<Bucket>, CheckpointError> {
+    let Some(first) = run.first() else {
+        return Ok(Vec::new());
+    };
+    let mut bytes = vec![0; run.iter().map(|location| location.len).sum()];
+    let read = source.read_at(first.offset, &mut bytes);
+    read.map_err(|error| match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => CheckpointError::Damaged {
+            file: number,
+            offset: first.offset,
+            damage: Damage::Unreadable(error.kind()),
+        },
+        _ => CheckpointError::io(number)(error),
+    })?;
+    let bytes: Arc<Vec<u8>> = Arc::new(bytes);
+    let mut end = 0;
+    let cut = run.iter().map(|location| {
+        let start = end;
+        end += location.len;
+        Bucket::new(Arc::clone(&bytes), start..end, location.entries)
+    });
+    Ok(cut.collect())
+}
+
+pub(super) fn not_stored(prefix: &[u8]) -> CheckpointError {
+    CheckpointError::NotStored {
+        prefix: prefix.to_vec(),
+    }
+}
+
+/// Cuts locations into runs that lie next to each other and are not too long for one read.
+pub(super) fn runs(locations: &[Location]) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let first = locations.get(start)?;
+        let mut end = start + 1;
+        let (mut next, mut bytes) = (first.offset + first.len as u64, first.len);
+        while let Some(location) = locations.get(end)
+            && location.file == first.file
+            && location.offset == next
+            && bytes.saturating_add(location.len) <= READ_BYTES
+        {
+            next += location.len as u64;
+            bytes += location.len;
+            end += 1;
+        }
+        let run = start..end;
+        start = end;
+        Some(run)
+    })
+}
