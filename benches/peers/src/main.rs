@@ -18,6 +18,10 @@ mod rocks;
 use anyhow::Result;
 use rivals::{Peer, VaultPeer};
 
+/// What the program `diotec360` runs on, for everybody here.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// In the order in which they take turns.
 const PEERS: &[Peer] = &[
     rivals::SLED,

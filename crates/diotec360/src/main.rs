@@ -16,6 +16,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+// A tree that is copied a little at a time for as long as a process lives: docs/decisions/0065.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let output = output::Output::new(&cli.globals);

@@ -19,8 +19,8 @@ impl Ours {
         let options = match kind {
             Kind::Blake3 => Options::new().profile(Profile::Blake3),
             Kind::Pruned => Options::new().retention(Retention::Last(1)),
-            Kind::OneGib => Options::new().cache_bytes(512 << 20),
-            Kind::FourGib => Options::new().cache_bytes(3 << 30),
+            Kind::OneGib => Options::new().cache_bytes(340 << 20),
+            Kind::FourGib => Options::new().cache_bytes(3200 << 20),
             _ => Options::new(),
         };
         let db = RealityDb::open(folder, &options).expect("a folder of this run");
