@@ -55,8 +55,10 @@ impl<'p> Counting<'p> {
                 let place = self.places.find_spilled(&subtree.hash())?;
                 Some((place.number, place.location.len))
             });
-        if let Some((number, len)) = stored {
-            *self.usage.live_bytes.entry(number).or_default() += len as u64;
+        if let Some((number, len)) = stored
+            && let Some(live_bytes) = self.usage.live_bytes.get_mut(&number)
+        {
+            *live_bytes += len as u64;
         }
     }
 

@@ -108,8 +108,12 @@ impl NewCheckpoint<'_> {
         let (mut count, mut entries, mut live_bytes) = (0, 0, 0);
         let mut subtrees = self.map.into_subtrees();
         while let Some(subtree) = subtrees.next() {
-            let stored = previous.as_mut().and_then(|row| row.place(&subtree));
-            let stored = stored.or_else(|| self.places.find_spilled(&subtree.hash()));
+            let before = previous.as_mut().and_then(|row| row.place(&subtree));
+            let stored = match before {
+                Some(place) if kept.contains_key(&place.number) => Some(place),
+                // It may have been moved since.
+                before => self.places.find_spilled(&subtree.hash()).or(before),
+            };
             let stays = (stored.as_ref()).and_then(|place| Some((kept.get(&place.number)?, place)));
             let location = match stays {
                 Some((file, place)) => Location {

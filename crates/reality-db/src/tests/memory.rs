@@ -151,6 +151,34 @@ fn what_is_as_it_was_before_the_last_checkpoint_is_found_after_the_next() {
 }
 
 #[test]
+fn nothing_is_written_while_a_version_is_held_that_can_be_before() {
+    let options = Options::new().backend(Backend::Memory).cache_bytes(0);
+    let db = RealityDb::open("", &options.background(false)).unwrap();
+    commit(&db, 1, 3_000, |at| at);
+    checkpoint(&db);
+    // Most subtrees as a whole: of the file in which they lie, little is of use then.
+    let places: Vec<u64> = (0..3_000).filter(|place| key(*place)[0] < 160).collect();
+    let place = |at: u64| places[usize::try_from(at).unwrap()];
+    commit(&db, 2, places.len() as u64, place);
+    let mut calls = 0;
+    let written = db.checkpoint(|_| {
+        if calls == 0 {
+            commit(&db, 3, 100, place); // let go to where the rest is moved
+        }
+        calls += 1;
+        ControlFlow::Continue(())
+    });
+    written.unwrap();
+    let pointer = *db.shared.pointers().last().unwrap();
+    const HEADER_BYTES: u64 = 16;
+    assert_eq!(pointer.catalogue_at, HEADER_BYTES);
+    for (at, place) in places.iter().enumerate() {
+        let round = if at < 100 { 3 } else { 2 };
+        assert_eq!(db.get(&key(*place)).unwrap(), Some(value(round)));
+    }
+}
+
+#[test]
 fn what_a_process_let_go_is_removed_by_the_next() {
     let stage = Stage::memory();
     let Stage::Memory { checkpoints, .. } = &stage else {
