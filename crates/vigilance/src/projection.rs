@@ -61,6 +61,12 @@ pub(crate) trait Projection: Send {
     /// transaction; the records' own rows in `contents` are overwritten afterwards.
     fn erase(&mut self, conn: &Connection, ranges: &[IndexRange]) -> rusqlite::Result<()>;
 
+    /// The records before `past` are about to be moved out: takes from them what it has not yet. Within a
+    /// transaction.
+    fn moving_out(&mut self, _conn: &Connection, _past: u64) -> rusqlite::Result<()> {
+        Ok(())
+    }
+
     /// Empties the tables, so that they can be made again by [`apply`](Self::apply).
     fn clear(&mut self, conn: &Connection) -> rusqlite::Result<()>;
 

@@ -104,7 +104,7 @@ impl Writer {
         });
         self.gate.set(false);
         if moved.is_err() {
-            let _ = self.conn.execute_batch("ROLLBACK");
+            self.roll_back();
         }
         moved.map_err(AppendError::Storage)?;
         self.wal.is_dirty = true;
@@ -146,9 +146,12 @@ impl Writer {
         Ok(records)
     }
 
-    fn move_out(&self, segment: Segment) -> Result<(), StorageError> {
+    fn move_out(&mut self, segment: Segment) -> Result<(), StorageError> {
         let past = segment.past.cast_signed();
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        for projection in &mut self.projections {
+            projection.moving_out(&self.conn, segment.past)?;
+        }
         self.conn.execute(
             "INSERT INTO segments (first, past, digest) VALUES (?, ?, ?)",
             (segment.first.cast_signed(), past, segment.digest.as_bytes()),

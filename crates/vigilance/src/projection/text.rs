@@ -179,6 +179,13 @@ impl Projection for TextIndex {
         Ok(())
     }
 
+    fn moving_out(&mut self, conn: &Connection, past: u64) -> rusqlite::Result<()> {
+        if past > self.taken {
+            self.take_up(conn, &[])?;
+        }
+        Ok(())
+    }
+
     fn clear(&mut self, conn: &Connection) -> rusqlite::Result<()> {
         conn.execute_batch(
             "INSERT INTO search (search) VALUES ('delete-all');

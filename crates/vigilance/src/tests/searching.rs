@@ -155,3 +155,24 @@ proptest! {
         life(folder.path(), steps)?;
     }
 }
+
+/// What the index has not taken up when it is moved out is not in the database for it afterwards.
+#[test]
+fn records_are_taken_up_before_they_are_moved_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let trail = open(folder.path());
+    // In groups that are taken up at once, since eight may wait at most; then four that wait.
+    for first in (0..253).step_by(11) {
+        let group = (first..first + 11).map(record).collect();
+        trail.append_all(group).unwrap();
+    }
+    trail.append_all((253..257).map(record).collect()).unwrap();
+    let sealed = trail.seal(256, Some(0)).unwrap().unwrap();
+    assert_eq!((sealed.first, sealed.past), (0, 256));
+    drop(trail);
+    let trail = open(folder.path());
+    trail.append_all((300..320).map(record).collect()).unwrap();
+    let report = trail.verify(Depth::Pages, |_| ControlFlow::Continue(()));
+    assert_eq!(report.unwrap().damage, []);
+    assert_eq!(trail.health(), Health::Sound);
+}

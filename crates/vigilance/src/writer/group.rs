@@ -88,7 +88,7 @@ impl Writer {
     }
 
     /// Brings everything back to what is committed.
-    fn roll_back(&mut self) {
+    pub(crate) fn roll_back(&mut self) {
         // SQLite has rolled back by itself after some errors; then there is nothing to do.
         let _ = self.conn.execute_batch("ROLLBACK");
         let mut again = content::Contents::load(&self.conn).map(|it| self.contents = it);
