@@ -211,7 +211,10 @@ impl Catalogue {
 
     /// The same, with the file.
     pub(super) fn place(&self, subtree: &Subtree) -> Option<Place> {
-        let location = self.find(subtree)?;
+        self.place_at(self.find(subtree)?)
+    }
+
+    fn place_at(&self, location: Location) -> Option<Place> {
         let file = self.files.get(location.file)?;
         Some(Place {
             number: file.number,
@@ -331,13 +334,8 @@ impl<'c> Cursor<'c> {
 
     /// The same, with the file.
     pub(super) fn place(&mut self, subtree: &SubtreeRef<'_>) -> Option<Place> {
-        let (number, location) = self.seek(subtree)?;
-        let source = self.catalogue.files.get(location.file)?.source.clone();
-        Some(Place {
-            number,
-            source,
-            location,
-        })
+        let (_, location) = self.seek(subtree)?;
+        self.catalogue.place_at(location)
     }
 }
 

@@ -181,9 +181,7 @@ fn nothing_is_written_while_a_version_is_held_that_can_be_before() {
 #[test]
 fn what_a_process_let_go_is_removed_by_the_next() {
     let stage = Stage::memory();
-    let Stage::Memory { checkpoints, .. } = &stage else {
-        unreachable!()
-    };
+    let checkpoints = stage.checkpoints();
     let options = Options::new().cache_bytes(0).background(false);
     let mut before = 0;
     for round in 0..4 {
@@ -213,11 +211,8 @@ fn what_cannot_be_written_stays_in_memory() {
         let faults = Faults::at(nth, Effect::Half, Then::GoOn);
         {
             let mut head = state::write(&db.shared.head).unwrap();
-            let Stage::Memory { checkpoints, .. } = &stage else {
-                unreachable!()
-            };
             head.spill_to(Spilling {
-                volume: std::sync::Arc::new(faults.volume(checkpoints.clone())),
+                volume: std::sync::Arc::new(faults.volume(stage.checkpoints().clone())),
                 numbers: db.shared.numbers.clone(),
             });
         }

@@ -39,6 +39,14 @@ impl Stage {
         }
     }
 
+    /// Where checkpoints lie in memory.
+    pub(super) fn checkpoints(&self) -> &MemoryVolume {
+        match self {
+            Self::Memory { checkpoints, .. } => checkpoints,
+            Self::Disk { folder, .. } => panic!("they lie in {}", folder.path().display()),
+        }
+    }
+
     /// Opens the database, or creates it.
     pub(super) fn open(&self, options: &Options) -> Result<RealityDb, OpenError> {
         let options = match self {
