@@ -194,11 +194,12 @@ impl Options {
     /// About how much memory the tree may take, in bytes. Beyond it entries are let go, and read again when
     /// they are needed; those near one that changed since the last checkpoint are written first, to a file
     /// beside the checkpoints. A sixteenth of it is left for what has to be copied while a checkpoint is
-    /// written; where that does not suffice, commits wait for it, mostly some milliseconds and at most a
-    /// second. Files, the engine, a catalogue of all subtrees and a large commit while it is made take their
-    /// own: with ten million entries a process took about 0.7 GB more than its limit at the most.
+    /// written; where that does not suffice, commits wait for it, at most a second
+    /// each. Files, the engine, a catalogue of all subtrees and a large commit while it is made take their
+    /// own: with ten million entries a process took about 0.7 GB more than its limit at the most, on
+    /// jemalloc.
     ///
-    /// All of the tree is in memory where an entry has 180 bytes beside its key and value.
+    /// All of the tree is in memory where an entry has 200 bytes beside its key and value.
     #[must_use]
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.cache_bytes = bytes;
