@@ -27,6 +27,10 @@ const POINTERS_MAX: usize = 1 << 16;
 /// Checkpoints that are kept whatever else: the newest, and one in case it turns out bad.
 const POINTERS_MIN: usize = 2;
 
+/// Most bytes of journal that are written anew to give room on the disk back: commits beside it may wait
+/// that long.
+const RECLAIM_BYTES_MAX: u64 = 8 << 20;
+
 impl RealityDb {
     /// Writes the tree of the newest version to disk now, and prunes what the retention lets go.
     ///
@@ -81,7 +85,7 @@ impl Shared {
 
     /// Removes checkpoints and records that nothing needs any more.
     fn prune(&self) -> Result<(), MaintenanceError> {
-        let kept = {
+        let (kept, journal_bytes) = {
             let mut writer = self.writer()?;
             let floor = self.noticed(self.floor())?;
             let pointers = self.pointers();
@@ -98,12 +102,19 @@ impl Shared {
             if let Some(oldest) = kept.first().filter(|oldest| oldest.version <= floor) {
                 self.oldest.store(oldest.version, Ordering::Release);
             }
-            kept
+            (kept, writer.journal_bytes())
         };
         // Out of everybody's reach already: nobody waits for the removal.
+        let oldest = self.oldest.load(Ordering::Acquire);
+        let begins = kept.iter().find(|pointer| pointer.version == oldest);
+        let live_bytes = journal_bytes - begins.map_or(0, |begins| begins.journal_bytes);
         let journal = Journal::new(self.storage.engine.clone());
-        let removed = journal.remove_below(self.oldest.load(Ordering::Acquire));
-        removed.map_err(|error| {
+        let removed = journal.remove_below(oldest);
+        let reclaimed = removed.and_then(|()| match live_bytes <= RECLAIM_BYTES_MAX {
+            true => self.storage.engine.reclaim(live_bytes),
+            false => Ok(()),
+        });
+        reclaimed.map_err(|error| {
             lock(&self.writer).interrupt();
             ReadError::from(error)
         })?;

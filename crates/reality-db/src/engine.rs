@@ -37,6 +37,13 @@ pub(crate) trait Engine: Send + Sync {
 
     /// Bytes on disk.
     fn disk_bytes(&self) -> Result<u64, EngineError>;
+
+    /// Gives room on the disk back that `live_bytes` of content do not need, if that is most of what is
+    /// taken; other calls may wait for as long as it takes to write the content anew. There is nothing to
+    /// do where the engine does so by itself.
+    fn reclaim(&self, _live_bytes: u64) -> Result<(), EngineError> {
+        Ok(())
+    }
 }
 
 /// A key and its value.

@@ -182,6 +182,10 @@ impl<E: Engine> Engine for FaultyEngine<E> {
     fn disk_bytes(&self) -> Result<u64, EngineError> {
         self.faults.read(|| self.engine.disk_bytes())
     }
+
+    fn reclaim(&self, live_bytes: u64) -> Result<(), EngineError> {
+        self.faults.whole(|| self.engine.reclaim(live_bytes))
+    }
 }
 
 /// A volume with faults.

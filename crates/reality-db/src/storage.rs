@@ -93,6 +93,10 @@ impl Engine for Reopen {
     fn disk_bytes(&self) -> Result<u64, EngineError> {
         self.with(|engine| engine.disk_bytes())
     }
+
+    fn reclaim(&self, live_bytes: u64) -> Result<(), EngineError> {
+        self.with(|engine| engine.reclaim(live_bytes))
+    }
 }
 
 impl Storage {

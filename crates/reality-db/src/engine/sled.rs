@@ -3,20 +3,18 @@
 //! What is known of it, and why it is used this way, is in `docs/decisions/0020`: `flush` alone is not
 //! durable, large values become files that nobody syncs, and on damaged files it may panic.
 
+mod rewrite;
+mod store;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File, TryLockError};
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{OnceLock, mpsc};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::{OnceLock, PoisonError, RwLock};
 
-use super::files::{folder_bytes, sync_folder};
+use super::files::folder_bytes;
 use super::{End, Engine, EngineBatch, EngineError, Entry};
+use store::{Store, guarded};
 
 /// Memory that sled may use to keep pages it has read or written, unless the caller says.
 pub(crate) const CACHE_BYTES: u64 = 16 << 20;
@@ -28,17 +26,12 @@ pub(crate) const CACHE_BYTES: u64 = 16 << 20;
 /// segment, and the pages are on disk before their old copies go. sled writes up to twice what it is given.
 const UNSYNCED_BYTES_MAX: usize = 128 << 10;
 
-/// How long to wait for sled to end what an earlier handle left it with.
-const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
-
 /// A journal in sled.
 pub(crate) struct SledEngine {
     path: PathBuf,
-    // INVARIANT: present until the engine is dropped.
-    db: Option<sled::Db>,
-    // The same file that sled writes to: what its `flush` handed to the system is made durable
-    // through any descriptor.
-    log: File,
+    cache_bytes: u64,
+    /// None while it is written anew, and for good if that left nothing that opens.
+    store: RwLock<Option<Store>>,
     /// Bytes of changes since the last sync.
     unsynced: AtomicUsize,
     refusal: OnceLock<Refusal>,
@@ -56,52 +49,50 @@ impl SledEngine {
     /// Opens the store in the folder `path`, or makes one there, using at most about `cache_bytes`
     /// of memory for pages.
     pub(crate) fn open(path: &Path, cache_bytes: u64) -> Result<Self, EngineError> {
-        let config = sled::Config::new()
-            .path(path)
-            .cache_capacity(cache_bytes)
-            // Commits flush; a thread that does so now and then only takes the disk from them.
-            .flush_every_ms(None);
-        await_release(path)?;
-        remove_unfinished(path)?;
-        let db = guarded(|| config.open()).map_err(|error| match error {
-            // At this point only its files can have made it panic.
-            EngineError::Broken(why) => EngineError::Damaged(why),
-            error => error,
-        })?;
-        let log = File::open(path.join("db"))?;
-        // sled syncs neither its settings nor the folder entries of what it has made.
-        File::open(path.join("conf"))?.sync_all()?;
-        log.sync_all()?;
-        sync_folder(path)?;
-        if let Some(parent) = path.parent() {
-            sync_folder(parent)?;
-        }
+        rewrite::finish(path)?;
+        let store = Store::open(path, cache_bytes)?;
         Ok(Self {
             path: path.to_owned(),
-            db: Some(db),
-            log,
+            cache_bytes,
+            store: RwLock::new(Some(store)),
             unsynced: AtomicUsize::new(0),
             refusal: OnceLock::new(),
         })
     }
 
     fn read<T>(&self, call: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T, EngineError> {
+        self.with(|store| guarded(|| call(&store.db)))
+    }
+
+    fn with<T>(
+        &self,
+        call: impl FnOnce(&Store) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
         if let Some(Refusal::All(why)) = self.refusal.get() {
             return Err(EngineError::Broken(why.clone()));
         }
-        let db = self.db.as_ref().expect("present until dropped");
-        let result = guarded(|| call(db));
+        // A panic of sled's does not come this far.
+        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
+        let result = call(store.as_ref().ok_or_else(closed)?);
         if let Err(EngineError::Broken(why)) = &result {
             let _ = self.refusal.set(Refusal::All(why.clone()));
         }
         result
     }
 
-    fn change<T>(&self, call: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T, EngineError> {
-        if let Some(Refusal::Writes(why) | Refusal::All(why)) = self.refusal.get() {
-            return Err(EngineError::Broken(why.clone()));
+    fn change<T>(
+        &self,
+        call: impl FnOnce(&Store) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        self.check_writes()?;
+        self.with(call).inspect_err(|error| self.refuse(error))
+    }
+
+    fn check_writes(&self) -> Result<(), EngineError> {
+        match self.refusal.get() {
+            Some(Refusal::Writes(why) | Refusal::All(why)) => Err(EngineError::Broken(why.clone())),
+            None => Ok(()),
         }
-        self.read(call).inspect_err(|error| self.refuse(error))
     }
 
     /// After an error of a write or a sync: no more of them.
@@ -148,25 +139,7 @@ impl Engine for SledEngine {
 
     fn write(&self, batch: EngineBatch) -> Result<(), EngineError> {
         let bytes = batch.bytes();
-        self.change(|db| {
-            let mut changes = batch.changes;
-            if changes.len() <= 1 {
-                // Whole or absent by itself; a batch costs one more write, and a wait for it.
-                return match changes.pop() {
-                    Some((key, Some(value))) => db.insert(key, value).map(drop),
-                    Some((key, None)) => db.remove(key).map(drop),
-                    None => Ok(()),
-                };
-            }
-            let mut writes = sled::Batch::default();
-            for (key, value) in changes {
-                match value {
-                    Some(value) => writes.insert(key, value),
-                    None => writes.remove(key),
-                }
-            }
-            db.apply_batch(writes)
-        })?;
+        self.change(|store| guarded(|| store.write(batch)))?;
         if self.unsynced.fetch_add(bytes, Ordering::Relaxed) + bytes >= UNSYNCED_BYTES_MAX {
             self.sync()?;
         }
@@ -175,14 +148,19 @@ impl Engine for SledEngine {
 
     fn sync(&self) -> Result<(), EngineError> {
         self.unsynced.store(0, Ordering::Relaxed);
-        self.change(|db| {
-            db.flush()?;
-            Ok(self.log.sync_data()?)
-        })
+        self.change(Store::sync)
     }
 
     fn disk_bytes(&self) -> Result<u64, EngineError> {
         Ok(folder_bytes(&self.path)?)
+    }
+
+    fn reclaim(&self, live_bytes: u64) -> Result<(), EngineError> {
+        if self.disk_bytes()? <= live_bytes.saturating_mul(DISK_PER_LIVE) + DISK_BYTES_MIN {
+            return Ok(());
+        }
+        self.check_writes()?;
+        self.rewrite()
     }
 }
 
@@ -190,104 +168,22 @@ impl Drop for SledEngine {
     /// Closes sled. It may panic at that, and after a panic it may wait for a thread that is gone:
     /// neither is passed on.
     fn drop(&mut self) {
-        let Some(db) = self.db.take() else { return };
-        let close = move || drop(catch_unwind(AssertUnwindSafe(|| drop(db))));
-        if self.refusal.get().is_none() {
-            close();
-        } else {
-            close_within(RELEASE_PATIENCE, close);
-        }
-        let _ = await_release(&self.path); // closed is closed
-    }
-}
-
-/// Runs `close` on a thread of its own, and waits for it no longer than `patience`.
-fn close_within(patience: Duration, close: impl FnOnce() + Send + 'static) {
-    let (done, closed) = mpsc::channel();
-    let closing = thread::Builder::new()
-        .name("sled-close".to_owned())
-        .spawn(move || {
-            close();
-            let _ = done.send(());
-        });
-    if closing.is_ok() {
-        let _ = closed.recv_timeout(patience);
-    }
-}
-
-/// Waits until no other opening of the store in `path` holds its log.
-///
-/// sled lets go of it a little after its handle is dropped, when its threads are done with it. An
-/// opening that stays is refused by sled itself.
-fn await_release(path: &Path) -> io::Result<()> {
-    let log = match File::open(path.join("db")) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        log => log?,
-    };
-    let start = Instant::now();
-    while start.elapsed() < RELEASE_PATIENCE {
-        match log.try_lock() {
-            Ok(()) => return log.unlock(),
-            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
-            Err(TryLockError::Error(error)) => return Err(error),
+        let store = self.store.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = store.take() {
+            store.close(&self.path, self.refusal.get().is_some());
         }
     }
-    Ok(())
 }
 
-/// Removes what sled left of a summary of its log that it did not finish.
-///
-/// It takes such a file for a finished one, finds it damaged and does not open any more: after a
-/// kill, a loss of power or a full disk at the wrong moment. Without it, it reads its log instead.
-fn remove_unfinished(path: &Path) -> io::Result<()> {
-    let entries = match fs::read_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries?,
-    };
-    for entry in entries {
-        let entry = entry?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with("snap.") && name.ends_with(".generating") {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-/// Calls sled, and turns a panic of its into an error.
-fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, EngineError> {
-    match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(Ok(result)) => Ok(result),
-        Ok(Err(error)) => Err(ours(error)),
-        Err(panic) => Err(EngineError::Broken(said(panic.as_ref()))),
-    }
-}
-
-/// What a panic said.
-fn said(panic: &(dyn std::any::Any + Send)) -> String {
-    let said = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("sled panicked: {}", said.unwrap_or("no message"))
+fn closed() -> EngineError {
+    EngineError::Broken("sled could not be opened again".to_owned())
 }
 
 fn owned((key, value): (sled::IVec, sled::IVec)) -> Entry {
     (key.to_vec(), value.to_vec())
 }
 
-/// What went wrong, in our words: no type of sled's leaves this file.
-fn ours(error: sled::Error) -> EngineError {
-    match error {
-        sled::Error::Io(error) => EngineError::Io(error),
-        sled::Error::Corruption { at: Some(at), .. } => {
-            EngineError::Damaged(format!("sled, at {at}"))
-        }
-        sled::Error::Corruption { at: None, .. } => EngineError::Damaged("sled".to_owned()),
-        // Its settings are not those it was made with; we always ask for the same.
-        sled::Error::Unsupported(why) => EngineError::Damaged(format!("sled: {why}")),
-        sled::Error::CollectionNotFound(_) => EngineError::Broken("sled lost its tree".to_owned()),
-        sled::Error::ReportableBug(why) => EngineError::Broken(format!("sled: {why}")),
-    }
-}
+/// How many times its content the store may take on disk before it is written anew, and how much it may
+/// take however little it holds. What is removed leaves room that sled uses again and never gives back.
+const DISK_PER_LIVE: u64 = 4;
+const DISK_BYTES_MIN: u64 = 4 << 20;

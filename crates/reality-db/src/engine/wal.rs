@@ -178,13 +178,9 @@ impl Engine for WalEngine {
     }
 
     fn sync(&self) -> Result<(), EngineError> {
-        let shared = &*self.shared;
-        let mut log = shared.log();
-        shared.check()?;
-        let synced = log.sync();
-        synced.map_err(|error| shared.refuse(error.into()))?;
-        if log.end() >= shared.options.file_bytes {
-            shared.turn(&mut log);
+        let mut log = self.shared.synced()?;
+        if log.end() >= self.shared.options.file_bytes {
+            self.shared.turn(&mut log);
         }
         Ok(())
     }
@@ -192,6 +188,18 @@ impl Engine for WalEngine {
     fn disk_bytes(&self) -> Result<u64, EngineError> {
         let log = self.shared.log().disk_bytes()?;
         Ok(self.shared.engine.disk_bytes()? + log)
+    }
+
+    /// Brings everything to the engine first: what is removed in the log is still there.
+    fn reclaim(&self, live_bytes: u64) -> Result<(), EngineError> {
+        let shared = &*self.shared;
+        // Once for what is on its way already, and once for the rest.
+        for _ in 0..2 {
+            shared.turn(&mut *shared.synced()?);
+            shared.wait_for_engine();
+        }
+        shared.check()?;
+        shared.engine.reclaim(live_bytes)
     }
 }
 
@@ -206,6 +214,15 @@ impl Shared {
                 return Ok(answer);
             }
         }
+    }
+
+    /// The log, once all that was written is durable.
+    fn synced(&self) -> Result<MutexGuard<'_, Log>, EngineError> {
+        let mut log = self.log();
+        self.check()?;
+        let synced = log.sync();
+        synced.map_err(|error| self.refuse(error.into()))?;
+        Ok(log)
     }
 
     /// Goes on in the other file, if the engine has the content of that; what is in this one goes to
@@ -297,6 +314,11 @@ impl Shared {
         if !self.options.thread || self.log().end() < FILES_MAX * self.options.file_bytes {
             return;
         }
+        self.wait_for_engine();
+    }
+
+    /// Waits until the engine has what is on its way to it.
+    fn wait_for_engine(&self) {
         let mut pending = self.pending();
         while pending.is_due() && self.refusal.get().is_none() {
             let waited = self.changed.wait(pending);

@@ -1,5 +1,7 @@
 //! What only sled does.
 
+mod rewrite;
+
 use std::fs;
 
 use super::super::VALUE_BYTES_MAX;
@@ -102,7 +104,7 @@ fn writes_no_more_after_a_failed_write() {
     let engine = open(folder.path());
     commit(&engine, 1, 1);
     let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
-    let error = engine.change(|_| -> sled::Result<()> { Err(full().into()) });
+    let error = engine.change(|_| -> Result<(), _> { Err(full().into()) });
     assert!(matches!(error, Err(EngineError::Io(_))));
     let batch = EngineBatch::default();
     assert!(matches!(engine.write(batch), Err(EngineError::Broken(_))));
