@@ -1,5 +1,7 @@
 //! Nodes of the trie, whatever page they lie in: how everything but updates walks it.
 
+use core::hint::black_box;
+
 use super::{
     batch::Value,
     bit::Bit,
@@ -82,14 +84,35 @@ impl<'t> Node<'t> {
         }
     }
 
-    /// The child of an inner node towards `key`: its side, itself, and the hash of its sibling.
-    pub(crate) fn towards(&self, key: &[u8]) -> Option<(usize, Self, &'t Hash)> {
-        if self.low == self.high {
-            return None;
+    /// The leaf or stub to which `key` leads from the topmost node of a page. `visit` gets, from the top on,
+    /// the side on which it lies below each inner node, and the hash of the other side.
+    ///
+    /// Which way a key goes cannot be foretold: a page is searched first, without a branch that depends on
+    /// it, and the next one is on its way from memory while the hashes of this one are visited.
+    pub(crate) fn descend(self, key: &[u8], mut visit: impl FnMut(usize, &'t Hash)) -> Self {
+        let (mut page, mut hash) = (self.page, self.hash);
+        loop {
+            let item = page.find(key);
+            let below = page.below(item);
+            black_box(below.map(Page::first_touch));
+            page.path(item, |fork, side| {
+                let children = page.children(fork);
+                hash = &children[side];
+                visit(side, &children[1 - side]);
+            });
+            match below {
+                Some(below) => page = below,
+                None => {
+                    return Self {
+                        page,
+                        at: 0,
+                        low: item,
+                        high: item,
+                        hash,
+                    };
+                }
+            }
         }
-        let side = usize::from(self.page.fork(self.at).bit.of(key));
-        let sibling = &self.page.children(self.at)[1 - side];
-        Some((side, self.child(side), sibling))
     }
 
     pub(crate) fn kind(&self) -> Kind<'t> {

@@ -44,12 +44,12 @@ pub(crate) struct Page {
     items: [Item; ITEMS_MAX],
     /// Keys, short values, digests and prefixes.
     text: Vec<u8>,
-    hashes: [[Hash; 2]; ITEMS_MAX],
     /// The pages among the items, each at its item's place; empty if there are none.
     pages: Vec<Option<Arc<Page>>>,
     /// The values that are too long to be copied with the page, each at its item's place; empty if
     /// there are none.
     beside: Vec<Option<Arc<[u8]>>>,
+    hashes: [[Hash; 2]; ITEMS_MAX],
 }
 
 /// An inner node: where its two subtrees part, and the forks at their tops.
@@ -174,9 +174,10 @@ impl Page {
         &self.text[usize::from(span.start)..][..usize::from(span.len)]
     }
 
-    /// Reads one byte of each cache line that a search reads first.
+    /// Reads one byte of each cache line that every search reads, whatever it looks for.
     pub(crate) fn first_touch(&self) -> usize {
-        usize::from(self.len ^ self.forks[ITEMS_MAX / 2].left ^ self.forks[ITEMS_MAX - 1].left)
+        let forks = self.forks[ITEMS_MAX / 2].left ^ self.forks[ITEMS_MAX - 1].left;
+        usize::from(self.len ^ forks) ^ self.text.len() ^ self.pages.len()
     }
 
     /// Reads the cache lines that say where the text of `item` or the page below is.

@@ -49,17 +49,15 @@ pub(crate) fn prove<'t, H: Hasher>(
 fn prove_present(top: map::Node<'_>, key: &[u8]) -> Option<Proof> {
     let mut proof = Proof::with_capacity(DEPTH_EXPECTED, 1);
     let mut behind = Vec::with_capacity(DEPTH_EXPECTED);
-    let mut node = top;
-    while let Some((side, child, sibling)) = node.towards(key) {
+    let leaf = top.descend(key, |side, sibling| {
         proof.nodes.push(Node::Inner);
         if side == 0 {
             behind.push(*sibling);
         } else {
             proof.push_pruned(*sibling);
         }
-        node = child;
-    }
-    match node.kind() {
+    });
+    match leaf.kind() {
         Kind::Leaf { key: found, value } if found == key => proof.push_leaf(key, value),
         _ => return None,
     }
