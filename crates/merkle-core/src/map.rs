@@ -183,7 +183,7 @@ impl<H: Hasher> Map<H> {
     /// the leaf; hashes nothing if the key is there.
     #[must_use]
     pub fn prove(&self, key: &[u8]) -> Proof {
-        self.prove_query(&Query::new().key(key))
+        proof::prove_key(&self.tree.hasher, self.tree.node(), key).unwrap_or_default()
     }
 
     /// Proves all that `query` asks for, in one proof.

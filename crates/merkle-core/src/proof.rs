@@ -19,7 +19,7 @@ pub use query::Query;
 pub use transition::TransitionError;
 pub use view::{Lookup, NotCovered, Revealed, View};
 
-pub(crate) use prove::{prove, prove_update};
+pub(crate) use prove::{prove, prove_key, prove_update};
 
 use crate::{Hash, Hasher, map::Value};
 

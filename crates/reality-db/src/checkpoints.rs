@@ -68,6 +68,18 @@ impl Shared {
         &self,
         control: &mut Control<'_>,
     ) -> Result<Version, MaintenanceError> {
+        let outcome = self.write_and_prune(control);
+        let was_cancelled = matches!(
+            outcome,
+            Err(MaintenanceError::Checkpoint(CheckpointError::Cancelled))
+        );
+        if outcome.is_err() && !was_cancelled {
+            self.counting.failed_checkpoint();
+        }
+        outcome
+    }
+
+    fn write_and_prune(&self, control: &mut Control<'_>) -> Result<Version, MaintenanceError> {
         let _alone = lock(&self.checkpointing);
         let head = self.noticed(state::read(&self.head).map(|head| head.link()))?;
         let newest = self.pointers().last().map(|pointer| pointer.version);

@@ -18,6 +18,12 @@ pub struct Counters {
     pub failed_commits: u64,
     /// Checkpoints that were written.
     pub checkpoints: u64,
+    /// Checkpoints that could not be written, or behind which nothing could be pruned: opening takes longer
+    /// until one is, and the disk fills. Those that were cancelled are not among them.
+    pub failed_checkpoints: u64,
+    /// Times that something which changed could not be written to be let go, so that it stayed in memory
+    /// beyond [`cache_bytes`](crate::Options::cache_bytes).
+    pub failed_spills: u64,
 }
 
 /// The same, while they are being counted.
@@ -28,6 +34,8 @@ pub(crate) struct Counting {
     record_bytes: AtomicU64,
     failed_commits: AtomicU64,
     checkpoints: AtomicU64,
+    failed_checkpoints: AtomicU64,
+    failed_spills: AtomicU64,
 }
 
 impl Counting {
@@ -45,6 +53,14 @@ impl Counting {
 
     pub(crate) fn checkpoint(&self) {
         add(&self.checkpoints, 1);
+    }
+
+    pub(crate) fn failed_checkpoint(&self) {
+        add(&self.failed_checkpoints, 1);
+    }
+
+    pub(crate) fn failed_spill(&self) {
+        add(&self.failed_spills, 1);
     }
 }
 
@@ -75,6 +91,8 @@ impl RealityDb {
             record_bytes: read(&counting.record_bytes),
             failed_commits: read(&counting.failed_commits),
             checkpoints: read(&counting.checkpoints),
+            failed_checkpoints: read(&counting.failed_checkpoints),
+            failed_spills: read(&counting.failed_spills),
         }
     }
 }

@@ -56,7 +56,7 @@ pub(crate) struct Shared {
     /// The version that the journal begins with importing, or 0: those before it cannot be read.
     pub(crate) imported: AtomicU64,
     pub(crate) report: OpenReport,
-    pub(crate) counting: Counting,
+    pub(crate) counting: Arc<Counting>,
     pub(crate) signal: Arc<Signal>,
 }
 

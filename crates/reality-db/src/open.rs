@@ -129,9 +129,11 @@ impl RealityDb {
             }
         }
         let numbers = Arc::new(Numbers::default());
+        let counting = Arc::new(Counting::default());
         state.spill_to(Spilling {
             volume: storage.checkpoints.clone(),
             numbers: numbers.clone(),
+            counting: counting.clone(),
         });
         let shared = Shared {
             format,
@@ -147,7 +149,7 @@ impl RealityDb {
             oldest: AtomicU64::new(oldest),
             imported: AtomicU64::new(imported),
             report,
-            counting: Counting::default(),
+            counting,
             signal: Arc::default(),
         };
         Ok(Self::new(shared).map_err(EngineError::from)?)

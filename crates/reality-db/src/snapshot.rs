@@ -153,7 +153,7 @@ impl Snapshot {
     /// [`ReadError`].
     pub fn prove(&self, key: &[u8]) -> Result<Proof, ReadError> {
         let key = self.shared.tree_key(key)?;
-        self.prove_query(&Query::new().key(&key))
+        self.noticed(state::ask(&self.state, |map| map.prove(&key)))
     }
 
     /// Proves all that `query` asks for, in one proof. Where keys are hashed, the query asks by

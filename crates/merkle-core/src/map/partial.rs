@@ -378,6 +378,29 @@ impl<H: Hasher> PartialMap<H> {
         self.look_up(batch.sorted().iter().map(|(key, _)| *key), |_| {})
     }
 
+    /// Proves the value of `key`, or its absence, as [`Map::prove`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`].
+    ///
+    /// ```
+    /// use merkle_core::{Batch, Map, PartialMap, Sha256};
+    ///
+    /// let mut batch = Batch::new();
+    /// batch.put(b"alice", b"900")?;
+    /// let mut map = Map::<Sha256>::new();
+    /// map.update(&batch);
+    /// let map = PartialMap::from(map);
+    ///
+    /// let proof = map.prove(b"alice")?;
+    /// assert!(proof.verify(&Sha256, &map.root())?.get(b"alice")?.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn prove(&self, key: &[u8]) -> Result<Proof, Missing> {
+        proof::prove_key(&self.tree.hasher, self.tree.node(), key).map_err(Missing::of)
+    }
+
     /// Proves all that `query` asks for.
     ///
     /// # Errors

@@ -22,14 +22,40 @@ pub(crate) fn prove<'t, H: Hasher>(
     top: Option<map::Node<'t>>,
     query: &Query<'_>,
 ) -> Result<Proof, Vec<map::Node<'t>>> {
-    let Some(top) = top else {
-        return Ok(Proof::default());
-    };
     if let ([range], false) = (&query.ranges[..], query.digests)
-        && let Some(proof) = range.as_point().and_then(|key| prove_present(top, key))
+        && let (Some(top), Some(key)) = (top, range.as_point())
+        && let Some(proof) = prove_present(top, key)
     {
         return Ok(proof);
     }
+    answer(hasher, top, query)
+}
+
+/// Proves the value of `key`, or its absence.
+///
+/// # Errors
+///
+/// The stubs that would have to be looked into.
+pub(crate) fn prove_key<'t, H: Hasher>(
+    hasher: &H,
+    top: Option<map::Node<'t>>,
+    key: &[u8],
+) -> Result<Proof, Vec<map::Node<'t>>> {
+    match top.and_then(|top| prove_present(top, key)) {
+        Some(proof) => Ok(proof),
+        None => answer(hasher, top, &Query::new().key(key)),
+    }
+}
+
+/// Answers any query, in several walks.
+fn answer<'t, H: Hasher>(
+    hasher: &H,
+    top: Option<map::Node<'t>>,
+    query: &Query<'_>,
+) -> Result<Proof, Vec<map::Node<'t>>> {
+    let Some(top) = top else {
+        return Ok(Proof::default());
+    };
     let mut missing = Vec::new();
     let mut stretches = Vec::with_capacity(query.ranges.len());
     for range in query.ranges.iter().filter(|range| !range.is_empty()) {

@@ -14,6 +14,7 @@ use super::State;
 use crate::checkpoint::{
     Catalogue, Numbers, Passed, Passing, Place, Places, Spill, Spilled, encode_bucket,
 };
+use crate::counters::Counting;
 use crate::volume::Volume;
 
 /// How much of the tree is in memory, and how much may be.
@@ -38,6 +39,8 @@ pub(super) struct Memory {
 pub(crate) struct Spilling {
     pub(crate) volume: Arc<dyn Volume>,
     pub(crate) numbers: Arc<Numbers>,
+    /// Told of what could not be written.
+    pub(crate) counting: Arc<Counting>,
 }
 
 /// What a checkpoint holds of the tree beside the tree itself.
@@ -308,9 +311,7 @@ impl State {
 
     /// Writes what is to be let go. Whether that could be done.
     fn spill(&self, buffer: &[u8], victims: &[(Subtree, Fate)]) -> bool {
-        let (Some(Spilling { volume, numbers }), Some(spill)) =
-            (&self.memory.spilling, self.places.current())
-        else {
+        let (Some(spilling), Some(spill)) = (&self.memory.spilling, self.places.current()) else {
             return false;
         };
         let buckets = victims.iter().filter_map(|(_, fate)| match fate {
@@ -318,8 +319,9 @@ impl State {
             Fate::Stored(_) => None,
         });
         let buckets: Vec<Spilled> = buckets.collect();
-        let written = spill.write(&**volume, numbers, buffer, &buckets);
+        let written = spill.write(&*spilling.volume, &spilling.numbers, buffer, &buckets);
         if let Err(error) = &written {
+            spilling.counting.failed_spill();
             tracing::warn!(%error, "what changed stays in memory until the next checkpoint");
         }
         written.is_ok()

@@ -1,5 +1,8 @@
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
+use super::stages::Stage;
+use crate::fault::{Effect, Faults, Then};
 use crate::{Backend, Batch, CommitOptions, Hash, Options, RealityDb};
 
 fn batch(key: &[u8]) -> Batch<'_> {
@@ -26,4 +29,23 @@ fn counts_what_was_committed_refused_and_checkpointed() {
     let counted = db.clone().counters();
     assert_eq!((counted.versions, counted.syncs), (3, 2));
     assert_eq!((counted.failed_commits, counted.checkpoints), (1, 1));
+    assert_eq!((counted.failed_checkpoints, counted.failed_spills), (0, 0));
+}
+
+#[test]
+fn counts_checkpoints_that_could_not_be_written_but_none_that_was_cancelled() {
+    let options = Options::new().backend(Backend::Memory).background(false);
+    let faults = Faults::at(0, Effect::None, Then::GoOn);
+    let stage = Stage::memory();
+    let (mut storage, format) = stage.storage(&options).unwrap();
+    storage.checkpoints = Arc::new(faults.volume(stage.checkpoints().clone()));
+    let db = RealityDb::start(storage, format, &options).unwrap();
+    db.put(b"one", b"value").unwrap();
+    db.checkpoint(|_| ControlFlow::Continue(())).unwrap_err();
+    db.checkpoint(|_| ControlFlow::Break(())).unwrap_err();
+    let counted = db.counters();
+    assert_eq!((counted.checkpoints, counted.failed_checkpoints), (0, 1));
+    db.checkpoint(|_| ControlFlow::Continue(())).unwrap();
+    let counted = db.counters();
+    assert_eq!((counted.checkpoints, counted.failed_checkpoints), (1, 1));
 }

@@ -214,12 +214,14 @@ fn what_cannot_be_written_stays_in_memory() {
             head.spill_to(Spilling {
                 volume: std::sync::Arc::new(faults.volume(stage.checkpoints().clone())),
                 numbers: db.shared.numbers.clone(),
+                counting: db.shared.counting.clone(),
             });
         }
         for round in 0..4 {
             commit(&db, round, 500, |at| at * 3 + round);
         }
         assert!(faults.fired());
+        assert_eq!(db.counters().failed_spills, 1);
         for place in 0..1_500 {
             let round = if place % 3 == 0 && place >= 3 {
                 3

@@ -145,6 +145,11 @@ impl Disk {
         for (at, (path, change)) in std::mem::take(&mut self.pending).into_iter().enumerate() {
             if which(at, &path) {
                 apply(&mut self.durable, &path, &change);
+                if let Change::Rename(to) = &change {
+                    // What is not durable yet of the content of a folder goes with it.
+                    left.iter_mut()
+                        .for_each(|(left, _)| move_along(left, &path, to));
+                }
             } else {
                 left.push((path, change));
             }
@@ -179,10 +184,22 @@ fn apply(names: &mut Names, path: &Path, change: &Change) {
         Change::Put(entry) => drop(names.insert(path.to_owned(), *entry)),
         Change::Remove => drop(names.remove(path)),
         Change::Rename(to) => {
-            if let Some(entry) = names.remove(path) {
-                names.insert(to.clone(), entry);
+            let moved = names.extract_if(.., |name, _| name.starts_with(path));
+            for (mut name, entry) in moved.collect::<Vec<_>>() {
+                move_along(&mut name, path, to);
+                names.insert(name, entry);
             }
         }
+    }
+}
+
+/// The new name of what lies in `from`, or is `from`, once that is called `to`.
+fn move_along(name: &mut PathBuf, from: &Path, to: &Path) {
+    if let Ok(inner) = name.strip_prefix(from) {
+        *name = match inner.as_os_str().is_empty() {
+            true => to.to_owned(),
+            false => to.join(inner),
+        };
     }
 }
 

@@ -105,7 +105,12 @@ impl Trace {
                 return;
             }
             "unlink" | "unlinkat" | "rmdir" => {
-                let path = paths.next().unwrap();
+                let name = paths.next().unwrap();
+                // In the folder that comes before it, unless it says itself where it is.
+                let path = match descriptor(arguments) {
+                    Some((_, folder)) => folder.join(name),
+                    None => name,
+                };
                 if path.starts_with(&self.root) {
                     self.disk.remove(&path);
                 }
