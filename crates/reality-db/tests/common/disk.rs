@@ -141,14 +141,19 @@ impl Disk {
     }
 
     fn make_durable(&mut self, which: impl Fn(usize, &Path) -> bool) {
-        let mut left = Vec::new();
+        let mut left: Vec<(PathBuf, Change)> = Vec::new();
         for (at, (path, change)) in std::mem::take(&mut self.pending).into_iter().enumerate() {
             if which(at, &path) {
                 apply(&mut self.durable, &path, &change);
-                if let Change::Rename(to) = &change {
-                    // What is not durable yet of the content of a folder goes with it.
-                    left.iter_mut()
-                        .for_each(|(left, _)| move_along(left, &path, to));
+                // What is not durable yet of the content of a folder goes with it.
+                match &change {
+                    Change::Rename(to) => {
+                        for (left, _) in &mut left {
+                            move_along(left, &path, to);
+                        }
+                    }
+                    Change::Remove => left.retain(|(left, _)| !left.starts_with(&path)),
+                    Change::Put(_) => {}
                 }
             } else {
                 left.push((path, change));
@@ -182,7 +187,8 @@ impl Disk {
 fn apply(names: &mut Names, path: &Path, change: &Change) {
     match change {
         Change::Put(entry) => drop(names.insert(path.to_owned(), *entry)),
-        Change::Remove => drop(names.remove(path)),
+        // With what was in it, whose own removal may not be durable by itself.
+        Change::Remove => names.retain(|name, _| !name.starts_with(path)),
         Change::Rename(to) => {
             let moved = names.extract_if(.., |name, _| name.starts_with(path));
             for (mut name, entry) in moved.collect::<Vec<_>>() {
