@@ -43,6 +43,8 @@ pub(crate) struct Telemetry {
 pub(crate) struct StoreGauges {
     pub(crate) version: Gauge<u64, AtomicU64>,
     pub(crate) entries: Gauge<u64, AtomicU64>,
+    pub(crate) failed_checkpoints: Gauge<u64, AtomicU64>,
+    pub(crate) failed_spills: Gauge<u64, AtomicU64>,
     pub(crate) records: Gauge<u64, AtomicU64>,
     pub(crate) panicked: Gauge,
     pub(crate) seal_age: Gauge<f64, AtomicU64>,
@@ -96,6 +98,16 @@ impl Telemetry {
             store.version.clone(),
         );
         of.register("state_entries", "Keys in the state", store.entries.clone());
+        of.register(
+            "state_checkpoints_failed",
+            "Checkpoints of the state that could not be written since the start",
+            store.failed_checkpoints.clone(),
+        );
+        of.register(
+            "state_spills_failed",
+            "Times since the start that the state stayed in memory because its file could not be written",
+            store.failed_spills.clone(),
+        );
         of.register(
             "audit_records",
             "Records in the audit log",

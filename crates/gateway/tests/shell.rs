@@ -247,11 +247,13 @@ fn the_dashboard_is_served_from_the_binary_and_not_sent_twice() {
         .header("if-none-match", &page.headers["etag"]);
     assert_eq!(known.get("/app.js").status, 304);
     let metrics = server.client().get("/metrics").text();
-    assert!(
-        metrics
-            .contains("diotec360_http_requests_total{method=\"GET\",route=\"/\",status=\"200\"}"),
-        "{metrics}"
-    );
+    for counted in [
+        "diotec360_http_requests_total{method=\"GET\",route=\"/\",status=\"200\"}",
+        "diotec360_state_checkpoints_failed 0",
+        "diotec360_state_spills_failed 0",
+    ] {
+        assert!(metrics.contains(counted), "{counted}: {metrics}");
+    }
 }
 
 #[test]

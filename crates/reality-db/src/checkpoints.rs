@@ -11,7 +11,7 @@ use crate::checkpoint::{
     Catalogue, CheckpointError, CheckpointProgress, Control, Pointer, remove_unreferenced,
 };
 use crate::db::{Shared, lock};
-use crate::engine::{End, Engine};
+use crate::engine::{End, Engine, EngineError};
 use crate::error::Fault;
 use crate::journal::Journal;
 use crate::record::Record;
@@ -28,7 +28,7 @@ const POINTERS_MAX: usize = 1 << 16;
 const POINTERS_MIN: usize = 2;
 
 /// Most bytes of journal that are written anew to give room on the disk back: commits beside it may wait
-/// that long.
+/// for that once the log is full.
 const RECLAIM_BYTES_MAX: u64 = 8 << 20;
 
 impl RealityDb {
@@ -92,12 +92,13 @@ impl Shared {
             .shrink(state::SHRINK_STEPS)
         {}
         self.prune()?;
+        self.reclaim()?;
         Ok(version)
     }
 
     /// Removes checkpoints and records that nothing needs any more.
     fn prune(&self) -> Result<(), MaintenanceError> {
-        let (kept, journal_bytes) = {
+        let kept = {
             let mut writer = self.writer()?;
             let floor = self.noticed(self.floor())?;
             let pointers = self.pointers();
@@ -114,22 +115,12 @@ impl Shared {
             if let Some(oldest) = kept.first().filter(|oldest| oldest.version <= floor) {
                 self.oldest.store(oldest.version, Ordering::Release);
             }
-            (kept, writer.journal_bytes())
+            kept
         };
         // Out of everybody's reach already: nobody waits for the removal.
-        let oldest = self.oldest.load(Ordering::Acquire);
-        let begins = kept.iter().find(|pointer| pointer.version == oldest);
-        let live_bytes = journal_bytes - begins.map_or(0, |begins| begins.journal_bytes);
         let journal = Journal::new(self.storage.engine.clone());
-        let removed = journal.remove_below(oldest);
-        let reclaimed = removed.and_then(|()| match live_bytes <= RECLAIM_BYTES_MAX {
-            true => self.storage.engine.reclaim(live_bytes),
-            false => Ok(()),
-        });
-        reclaimed.map_err(|error| {
-            lock(&self.writer).interrupt();
-            ReadError::from(error)
-        })?;
+        let removed = journal.remove_below(self.oldest.load(Ordering::Acquire));
+        self.resumes(removed)?;
         match self.files_of_all(&kept) {
             Ok(mut needed) => {
                 remove_unreferenced(&*self.storage.checkpoints, || {
@@ -143,6 +134,39 @@ impl Shared {
             Err(error) => tracing::warn!(%error, "no checkpoint file is removed"),
         }
         Ok(())
+    }
+
+    /// Gives room on the disk back that what was removed from the journal leaves there.
+    fn reclaim(&self) -> Result<(), MaintenanceError> {
+        let oldest = self.oldest.load(Ordering::Acquire);
+        if oldest == 0 {
+            return Ok(()); // nothing was removed yet
+        }
+        let begins = (self.pointers().iter())
+            .find(|pointer| pointer.version == oldest)
+            .map_or(0, |pointer| pointer.journal_bytes);
+        let journal_bytes = lock(&self.writer).journal_bytes();
+        let engine = &self.storage.engine;
+        let oldest_bytes = Journal::new(engine.clone()).record_bytes(oldest);
+        let oldest_bytes = oldest_bytes.map_err(ReadError::from)?;
+        // Where the sum is not what it should be, nothing is known of how much there is.
+        let behind = journal_bytes.checked_sub(begins);
+        let live_bytes = behind.map(|behind| behind + oldest_bytes);
+        let Some(live_bytes) = live_bytes.filter(|live| *live <= RECLAIM_BYTES_MAX) else {
+            return Ok(());
+        };
+        if engine.wastes_disk(live_bytes).map_err(ReadError::from)? {
+            self.resumes(engine.reclaim(live_bytes))?;
+        }
+        Ok(())
+    }
+
+    /// After a failure, the next one who writes finds out first where the journal stands.
+    fn resumes(&self, outcome: Result<(), EngineError>) -> Result<(), ReadError> {
+        outcome.map_err(|error| {
+            lock(&self.writer).interrupt();
+            ReadError::from(error)
+        })
     }
 
     /// The numbers of the files in which the buckets of these checkpoints lie.

@@ -38,9 +38,15 @@ pub(crate) trait Engine: Send + Sync {
     /// Bytes on disk.
     fn disk_bytes(&self) -> Result<u64, EngineError>;
 
-    /// Gives room on the disk back that `live_bytes` of content do not need, if that is most of what is
-    /// taken; other calls may wait for as long as it takes to write the content anew. There is nothing to
-    /// do where the engine does so by itself.
+    /// Whether it takes so much more room on the disk than `live_bytes` of content need that
+    /// [`reclaim`](Self::reclaim) should give some back. Never, where an engine does so by itself.
+    fn wastes_disk(&self, _live_bytes: u64) -> Result<bool, EngineError> {
+        Ok(false)
+    }
+
+    /// Gives room on the disk back, if it holds no more than about `live_bytes`. Other calls wait for it.
+    ///
+    /// It is no error if there is no room to do so.
     fn reclaim(&self, _live_bytes: u64) -> Result<(), EngineError> {
         Ok(())
     }

@@ -183,6 +183,10 @@ impl<E: Engine> Engine for FaultyEngine<E> {
         self.faults.read(|| self.engine.disk_bytes())
     }
 
+    fn wastes_disk(&self, live_bytes: u64) -> Result<bool, EngineError> {
+        self.faults.read(|| self.engine.wastes_disk(live_bytes))
+    }
+
     fn reclaim(&self, live_bytes: u64) -> Result<(), EngineError> {
         self.faults.whole(|| self.engine.reclaim(live_bytes))
     }

@@ -62,6 +62,14 @@ impl Journal {
         Ok(record.map(|(_, record)| record))
     }
 
+    /// About how many bytes the record of `version` has; 0 if it is not retained. One small read.
+    pub(crate) fn record_bytes(&self, version: u64) -> Result<u64, EngineError> {
+        let (first, behind) = (chunk_key(version, 0), chunk_key(version, u32::MAX));
+        let last = self.engine.edge(End::Last, &first, &behind)?;
+        let chunk = last.and_then(|(key, _)| Some(parse_key(&key)?.1));
+        Ok(chunk.map_or(0, |chunk| (u64::from(chunk) + 1) * CHUNK_BYTES as u64))
+    }
+
     /// What the first record at or behind `version` says of itself, unchecked: one small read.
     pub(crate) fn peek(&self, version: u64) -> Result<Option<(u64, Header)>, Fault> {
         let mut from = version;

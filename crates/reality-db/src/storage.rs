@@ -94,6 +94,10 @@ impl Engine for Reopen {
         self.with(|engine| engine.disk_bytes())
     }
 
+    fn wastes_disk(&self, live_bytes: u64) -> Result<bool, EngineError> {
+        self.with(|engine| engine.wastes_disk(live_bytes))
+    }
+
     fn reclaim(&self, live_bytes: u64) -> Result<(), EngineError> {
         self.with(|engine| engine.reclaim(live_bytes))
     }

@@ -83,13 +83,14 @@ impl Writer {
             return Err(CommitError::Unknown(error));
         }
         self.unsynced = Some(Mark::of(head));
+        if self.durability == Durability::Synced {
+            self.sync()?;
+        }
+        // Those of a commit that failed are counted when it turns out that they are there.
         self.journal_bytes += (records.iter())
             .map(|(_, record)| record.len() as u64)
             .sum::<u64>();
-        match self.durability {
-            Durability::Synced => self.sync(),
-            Durability::Buffered => Ok(()),
-        }
+        Ok(())
     }
 
     /// Writes small records that are not part of the journal, durably, and counts it in the mark.

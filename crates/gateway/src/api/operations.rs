@@ -67,6 +67,9 @@ async fn metrics(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
         let snapshot = app.store.state().snapshot()?;
         gauges.version.set(snapshot.version().number);
         gauges.entries.set(snapshot.len()?);
+        let counted = app.store.state().counters();
+        gauges.failed_checkpoints.set(counted.failed_checkpoints);
+        gauges.failed_spills.set(counted.failed_spills);
         gauges
             .panicked
             .set(i64::from(app.store.health() != Health::Sound));

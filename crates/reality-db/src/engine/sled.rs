@@ -30,7 +30,7 @@ const UNSYNCED_BYTES_MAX: usize = 128 << 10;
 pub(crate) struct SledEngine {
     path: PathBuf,
     cache_bytes: u64,
-    /// None while it is written anew, and for good if that left nothing that opens.
+    /// None for good if it was written anew and does not open.
     store: RwLock<Option<Store>>,
     /// Bytes of changes since the last sync.
     unsynced: AtomicUsize,
@@ -152,15 +152,18 @@ impl Engine for SledEngine {
     }
 
     fn disk_bytes(&self) -> Result<u64, EngineError> {
+        // Not while the folder changes its name.
+        let _store = self.store.read().unwrap_or_else(PoisonError::into_inner);
         Ok(folder_bytes(&self.path)?)
     }
 
+    fn wastes_disk(&self, live_bytes: u64) -> Result<bool, EngineError> {
+        let enough = live_bytes.saturating_mul(DISK_PER_LIVE) + DISK_BYTES_MIN;
+        Ok(self.disk_bytes()? > enough)
+    }
+
     fn reclaim(&self, live_bytes: u64) -> Result<(), EngineError> {
-        if self.disk_bytes()? <= live_bytes.saturating_mul(DISK_PER_LIVE) + DISK_BYTES_MIN {
-            return Ok(());
-        }
-        self.check_writes()?;
-        self.rewrite()
+        self.rewrite(live_bytes)
     }
 }
 

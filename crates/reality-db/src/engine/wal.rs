@@ -190,9 +190,16 @@ impl Engine for WalEngine {
         Ok(self.shared.engine.disk_bytes()? + log)
     }
 
-    /// Brings everything to the engine first: what is removed in the log is still there.
+    fn wastes_disk(&self, live_bytes: u64) -> Result<bool, EngineError> {
+        self.shared.engine.wastes_disk(live_bytes)
+    }
+
+    /// Brings everything to the engine first, which still has what is removed in the log.
     fn reclaim(&self, live_bytes: u64) -> Result<(), EngineError> {
         let shared = &*self.shared;
+        if !shared.pending().is_written() {
+            return Ok(()); // what the log had when it was opened is not brought before the first write
+        }
         // Once for what is on its way already, and once for the rest.
         for _ in 0..2 {
             shared.turn(&mut *shared.synced()?);
@@ -317,10 +324,11 @@ impl Shared {
         self.wait_for_engine();
     }
 
-    /// Waits until the engine has what is on its way to it.
+    /// Waits until the engine has what is on its way to it now.
     fn wait_for_engine(&self) {
         let mut pending = self.pending();
-        while pending.is_due() && self.refusal.get().is_none() {
+        let turns = pending.turns();
+        while pending.is_due() && pending.turns() == turns && self.refusal.get().is_none() {
             let waited = self.changed.wait(pending);
             pending = waited.unwrap_or_else(PoisonError::into_inner);
         }

@@ -154,6 +154,11 @@ impl Pending {
         self.turned.is_some()
     }
 
+    /// Whether something was written since it was opened.
+    pub(super) fn is_written(&self) -> bool {
+        self.is_written
+    }
+
     /// Whether there are changes to bring to the engine now.
     pub(super) fn is_due(&self) -> bool {
         self.is_turned() && self.is_written
