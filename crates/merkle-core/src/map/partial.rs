@@ -385,7 +385,7 @@ impl<H: Hasher> PartialMap<H> {
     /// [`Missing`].
     ///
     /// ```
-    /// use merkle_core::{Batch, Map, PartialMap, Sha256};
+    /// use merkle_core::{Batch, Lookup, Map, PartialMap, Sha256, Value};
     ///
     /// let mut batch = Batch::new();
     /// batch.put(b"alice", b"900")?;
@@ -394,7 +394,8 @@ impl<H: Hasher> PartialMap<H> {
     /// let map = PartialMap::from(map);
     ///
     /// let proof = map.prove(b"alice")?;
-    /// assert!(proof.verify(&Sha256, &map.root())?.get(b"alice")?.is_some());
+    /// let view = proof.verify(&Sha256, &map.root())?;
+    /// assert_eq!(view.get(b"alice"), Lookup::Present(Value::Bytes(b"900")));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn prove(&self, key: &[u8]) -> Result<Proof, Missing> {
