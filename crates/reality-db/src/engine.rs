@@ -1,7 +1,7 @@
 //! What the journal asks of a storage engine: an ordered map of bytes with atomic batches.
 
 #[cfg(any(feature = "sled", feature = "rocksdb"))]
-mod files;
+pub(crate) mod files;
 #[cfg_attr(not(test), expect(dead_code, reason = "only tests lose power"))]
 pub(crate) mod memory;
 #[cfg(feature = "rocksdb")]

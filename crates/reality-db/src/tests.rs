@@ -6,6 +6,8 @@ mod memory;
 mod model;
 mod panic;
 mod pruning;
+#[cfg(feature = "sled")]
+mod reclaiming;
 mod staged;
 mod stages;
 mod transfer;

@@ -4,8 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use super::stages::Stage;
-use crate::{Backend, Batch, Depth, Health, Options, ReadError, RealityDb, Retention};
+use crate::{Backend, Batch, Health, Options, ReadError, RealityDb, Retention};
 
 /// Versions that stay.
 const RETAINED: u64 = 4;
@@ -46,36 +45,4 @@ fn a_version_that_stays_is_read_while_older_ones_are_pruned() {
         }
     });
     assert_eq!(db.health(), Health::Sound);
-}
-
-#[cfg(feature = "sled")]
-#[test]
-fn the_room_of_what_was_pruned_is_given_back() {
-    let stage = Stage::disk(Backend::Sled);
-    let options = Options::new()
-        .background(false)
-        .retention(Retention::Last(1));
-    let value = |number: u64| vec![number.to_be_bytes()[7]; 60_000];
-    let commits = 400_u64;
-    {
-        let db = stage.open(&options).unwrap();
-        for number in 1..=commits {
-            db.put(&(number % 7).to_be_bytes(), &value(number)).unwrap();
-        }
-        let before = db.stats().unwrap().journal_disk_bytes;
-        assert!(before > 24 << 20, "{before}");
-        db.checkpoint(|_| ControlFlow::Continue(())).unwrap();
-        // Twice the size of its file has the log, which is written over and over.
-        let after = db.stats().unwrap().journal_disk_bytes;
-        assert!(after < before / 2, "{after} of {before}");
-        db.put(b"another", b"value").unwrap();
-    }
-    let db = stage.open(&options).unwrap();
-    assert_eq!(db.version().number, commits + 1);
-    for number in commits - 6..=commits {
-        let found = db.get(&(number % 7).to_be_bytes()).unwrap();
-        assert_eq!(found, Some(value(number)));
-    }
-    let report = db.verify_integrity(Depth::Roots, |_| ControlFlow::Continue(()));
-    assert_eq!(report.unwrap().damage, []);
 }

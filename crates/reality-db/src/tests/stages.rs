@@ -1,5 +1,7 @@
 //! Storage for tests: where a database lives while it is closed.
 
+#[cfg(feature = "sled")]
+use std::path::Path;
 use std::sync::Arc;
 
 use tempfile::TempDir;
@@ -44,6 +46,15 @@ impl Stage {
         match self {
             Self::Memory { checkpoints, .. } => checkpoints,
             Self::Disk { folder, .. } => panic!("they lie in {}", folder.path().display()),
+        }
+    }
+
+    /// Where it lives on disk.
+    #[cfg(feature = "sled")]
+    pub(super) fn folder(&self) -> &Path {
+        match self {
+            Self::Disk { folder, .. } => folder.path(),
+            Self::Memory { .. } => panic!("it lives in memory"),
         }
     }
 
