@@ -183,9 +183,38 @@ proptest! {
         prop_assert_eq!(after.diff(&rebuilt).next(), None);
     }
 
+    /// A batch of many changes goes through the tree in parts.
+    #[test]
+    fn agrees_with_the_model_in_large_batches(
+        batches in proptest::collection::vec(changes(2_000), 1..3),
+    ) {
+        agrees(Sha256, &batches)?;
+    }
+
     #[test]
     fn agrees_with_the_model_blake3(batches in proptest::collection::vec(changes(300), 1..4)) {
         agrees(Blake3, &batches)?;
+    }
+}
+
+/// The first part of the batch leaves the tree empty, or the last one does.
+#[test]
+fn a_large_batch_may_replace_all_that_was_there() {
+    let keys =
+        |first: u8| (0..1_000_u16).map(move |key| [&[first][..], &key.to_be_bytes()].concat());
+    let entries = |first| keys(first).map(|key| (key, vec![first])).collect::<Model>();
+    for (old, new) in [(1, 2), (2, 1)] {
+        let mut map = map_of(Sha256, &entries(old));
+        let gone = keys(old).map(|key| (key, None));
+        let come = keys(new).map(|key| (key, Some(vec![new])));
+        map.update(&batch(&gone.chain(come).collect::<Changes>()));
+        assert_eq!(map.root(), map_of(Sha256, &entries(new)).root());
+        assert_eq!(map.len(), 1_000);
+        map.update(&batch(
+            &keys(new).map(|key| (key, None)).collect::<Changes>(),
+        ));
+        assert!(map.is_empty());
+        assert_eq!(map.root(), Sha256.empty());
     }
 }
 

@@ -15,9 +15,6 @@ use super::{
 };
 use crate::{Hash, Hasher};
 
-/// Changes that one update takes: its places are counted in 32 bits.
-const CHANGES_MAX: usize = 1 << 30;
-
 /// An ordered authenticated tree, some of whose subtrees may be known only by their hash.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree<H> {
@@ -110,14 +107,10 @@ impl<H: Hasher> Tree<H> {
 
     /// Applies `batch`. Where it needs a subtree known only by its hash, the caller has supplied
     /// that before.
-    pub(crate) fn update(&mut self, batch: &Batch<'_>, mut undo: Option<&mut Undo>) -> Tally {
-        let mut tally = Tally::default();
-        for changes in batch.sorted().chunks(CHANGES_MAX) {
-            let top = (self.top.take(), self.root);
-            let (top, part) = update(&self.hasher, top, changes, undo.as_deref_mut());
-            (self.top, self.root) = top;
-            tally.add(part);
-        }
+    pub(crate) fn update(&mut self, batch: &Batch<'_>, undo: Option<&mut Undo>) -> Tally {
+        let top = (self.top.take(), self.root);
+        let (top, tally) = update(&self.hasher, top, &batch.sorted(), undo);
+        (self.top, self.root) = top;
         tally
     }
 

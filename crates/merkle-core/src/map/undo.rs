@@ -92,15 +92,15 @@ mod tests {
 
     #[test]
     fn takes_back_what_an_update_did() {
-        let keys: Vec<_> = (0..600)
-            .map(|key| format!("{:03}", key * 7 % 600))
+        let keys: Vec<_> = (0..1_200)
+            .map(|key| format!("{:04}", key * 7 % 1_200))
             .collect();
         let long = [7; 500];
         let mut map = PartialMap::from(Map::<Sha256>::new());
         for round in 0..60 {
             let before = map.clone();
             let mut batch = Batch::new();
-            let size = [0, 1, 3, 40, 300][round % 5];
+            let size = [0, 1, 3, 40, 1_200][round % 5];
             for (at, key) in keys.iter().cycle().skip(round * 131).take(size).enumerate() {
                 let key = key.as_bytes();
                 match (at * 31 + round) % 7 {

@@ -26,6 +26,13 @@ use rehash::{Job, Level};
 /// Leaves hashed in one call.
 const HASHED_TOGETHER: usize = 256;
 
+/// Changes that go through a tree together: few enough that the pages of all of them stay in the
+/// cache from the way down to the hashing, many enough to hash in full lanes.
+const CHANGES_TOGETHER: usize = 512;
+
+/// The same where a tree is new: places are counted in 32 bits.
+const CHANGES_MAX: usize = 1 << 30;
+
 /// Pages kept for reuse within an update.
 const SPARE_MAX: usize = 64;
 
@@ -59,19 +66,38 @@ pub(crate) type Top = (Option<Arc<Page>>, Hash);
 /// takes it back is added to `undo`, if there is one.
 pub(crate) fn update<H: Hasher>(
     hasher: &H,
+    mut top: Top,
+    mut changes: &[(&[u8], Change<'_>)],
+    mut undo: Option<&mut Undo>,
+) -> (Top, Tally) {
+    let mut tally = Tally::default();
+    while !changes.is_empty() {
+        let together = match top.0 {
+            Some(_) => CHANGES_TOGETHER,
+            None => CHANGES_MAX, // a new tree is laid out a part at a time anyway
+        };
+        let some;
+        (some, changes) = changes.split_at(changes.len().min(together));
+        let part;
+        (top, part) = update_together(hasher, top, some, undo.as_deref_mut());
+        tally.add(part);
+    }
+    (top, tally)
+}
+
+/// The same for changes that are not many, each level of pages at a time.
+fn update_together<H: Hasher>(
+    hasher: &H,
     (top, root): Top,
     changes: &[(&[u8], Change<'_>)],
     undo: Option<&mut Undo>,
 ) -> (Top, Tally) {
-    let Some(last) = changes.len().checked_sub(1) else {
-        return ((top, root), Tally::default());
-    };
     let mut update = Update::new(hasher, changes, &[]);
-    update.undo = undo.as_ref().map(|_| Undo::default());
+    update.undo = undo;
     let outcome = match top {
         Some(page) => {
             let page = update.own(page);
-            update.open(page, Some(root), None, Some((0, last)));
+            update.open(page, Some(root), None, Some((0, changes.len() - 1)));
             update.hash_leaves(0..changes.len());
             update.descend();
             update.ascend()
@@ -79,9 +105,6 @@ pub(crate) fn update<H: Hasher>(
         None => update.lay_fresh(),
     };
     update.hash_all();
-    if let Some((undo, noted)) = undo.zip(update.undo.take()) {
-        undo.append(noted);
-    }
     (update.take(&outcome), update.tally)
 }
 
@@ -105,7 +128,7 @@ struct Update<'b, H> {
     /// What the stubs of a tree under assembly stand for.
     subtrees: &'b [Subtree],
     /// What was there before, if somebody asks for that.
-    undo: Option<Undo>,
+    undo: Option<&'b mut Undo>,
 }
 
 /// A page that an update works on, with its place in the tree.
@@ -488,7 +511,7 @@ fn unique(page: Arc<Page>) -> UniqueArc<Page> {
 }
 
 /// INVARIANT: an update has fewer than 2^32 - 1 changes and so opens fewer pages; see
-/// [`Tree::update`](super::tree::Tree::update).
+/// [`CHANGES_MAX`].
 #[expect(clippy::cast_possible_truncation, reason = "see the invariant")]
 fn number(place: usize) -> u32 {
     debug_assert!(place < u32::MAX as usize);
