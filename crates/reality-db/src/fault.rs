@@ -86,9 +86,14 @@ impl Faults {
         self.shared.fired.load(Ordering::SeqCst)
     }
 
+    /// Whether the process ends with the fault.
+    pub(crate) fn is_last(&self) -> bool {
+        matches!(self.shared.plan, Some((_, _, Then::Stop)))
+    }
+
     /// Whether the process has ended, as far as the store can tell.
     pub(crate) fn stopped(&self) -> bool {
-        matches!(self.shared.plan, Some((_, _, Then::Stop))) && self.fired()
+        self.is_last() && self.fired()
     }
 
     /// The same fault, not happened yet.

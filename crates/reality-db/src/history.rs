@@ -9,7 +9,6 @@ use merkle_core::{Batch, Hash};
 use crate::engine::End;
 use crate::error::Fault;
 use crate::journal::{Journal, Scan};
-use crate::open::begin;
 use crate::record::{Changes, Record, record_hash};
 use crate::replay::{Replayed, Roots, replay};
 use crate::{
@@ -280,15 +279,7 @@ impl RealityDb {
         let mut passed_over = None;
         loop {
             let pointer = pointers.pop();
-            let begin = || {
-                begin(
-                    &shared.storage,
-                    &journal,
-                    &shared.format,
-                    &shared.options,
-                    pointer.as_ref(),
-                )
-            };
+            let begin = || shared.begin(&journal, pointer.as_ref());
             let replayed = replay(&journal, &begin, version, Roots::Last);
             match replayed.and_then(Replayed::sound) {
                 Err(Fault::Damage(

@@ -11,7 +11,7 @@ use crate::engine::EngineError;
 use crate::error::Fault;
 use crate::format;
 use crate::journal::{Journal, Link};
-use crate::open::{begin, genesis};
+use crate::open::genesis;
 use crate::record::{Record, record_hash};
 use crate::replay::{Replayed, Roots, replay};
 use crate::{Damage, Health, OpenError, ReadError, RealityDb, checkpoints, head, named, state};
@@ -316,15 +316,7 @@ impl Check<'_> {
                     .rfind(|pointer| pointer.version <= oldest)
             }
         };
-        let begin = || {
-            begin(
-                &shared.storage,
-                &self.journal,
-                &shared.format,
-                &shared.options,
-                pointer,
-            )
-        };
+        let begin = || shared.begin(&self.journal, pointer);
         let roots = match depth {
             Depth::Stored => Roots::Last,
             Depth::Roots => Roots::Every,

@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use merkle_core::{Hash, Hasher, Map, PartialMap};
 
-use crate::checkpoint::{Catalogue, Numbers, Pointer, remove_behind};
-use crate::counters::Counting;
+use crate::checkpoint::{Catalogue, Pointer, remove_behind};
 use crate::engine::{End, Engine, EngineError};
 use crate::error::Fault;
 use crate::format::{self, Format};
@@ -72,8 +71,18 @@ impl RealityDb {
         };
         let pointers = checkpoints::list(&*storage.engine)?;
         let oldest = checkpoints::oldest(&journal, &*storage.engine)?;
-        let (mut state, report, mut damage) =
-            load(&storage, &journal, &format, options, &pointers)?;
+        let spilling = Spilling {
+            volume: storage.checkpoints.clone(),
+            numbers: Arc::default(),
+            counting: Arc::default(),
+        };
+        let origin = Origin {
+            storage: &storage,
+            journal: &journal,
+            format: &format,
+            options,
+        };
+        let (state, report, mut damage) = origin.load(&pointers, &spilling)?;
         let (mark, found) = match Head::open(storage.folder.clone()) {
             Ok(Some((mark, reading))) => (
                 Some((mark, reading)),
@@ -123,18 +132,13 @@ impl RealityDb {
         let writer = Writer::new(&storage, mark, marked, options.durability, journal_bytes);
         if health == Health::Sound {
             let last = pointers.iter().map(|pointer| pointer.file).max();
-            let removed = remove_behind(&*storage.checkpoints, last.unwrap_or_default());
+            let spills = state.places().spills().iter();
+            let ours = spills.filter_map(|spill| spill.number()).collect();
+            let removed = remove_behind(&*storage.checkpoints, last.unwrap_or_default(), &ours);
             if let Err(error) = removed {
                 tracing::warn!(%error, "files that an earlier process left are still there");
             }
         }
-        let numbers = Arc::new(Numbers::default());
-        let counting = Arc::new(Counting::default());
-        state.spill_to(Spilling {
-            volume: storage.checkpoints.clone(),
-            numbers: numbers.clone(),
-            counting: counting.clone(),
-        });
         let shared = Shared {
             format,
             options: options.clone(),
@@ -144,12 +148,12 @@ impl RealityDb {
             health: RwLock::new(health),
             pointers: Mutex::new(pointers),
             files: Mutex::default(),
-            numbers,
+            numbers: spilling.numbers,
             checkpointing: Mutex::new(()),
             oldest: AtomicU64::new(oldest),
             imported: AtomicU64::new(imported),
             report,
-            counting,
+            counting: spilling.counting,
             signal: Arc::default(),
         };
         Ok(Self::new(shared).map_err(EngineError::from)?)
@@ -215,72 +219,91 @@ pub struct OpenReport {
     pub passed_over: Vec<Damage>,
 }
 
-/// Finds the newest version that can be proved: a checkpoint and the journal behind it.
-///
-/// Where a record is damaged it ends before that, and says so.
-fn load(
-    storage: &Storage,
-    journal: &Journal,
-    format: &Format,
-    options: &Options,
-    pointers: &[Pointer],
-) -> Result<(State, OpenReport, Option<Damage>), Fault> {
-    let mut report = OpenReport::default();
-    for pointer in pointers.iter().rev() {
-        match load_from(
-            storage,
-            journal,
-            format,
-            options,
-            Some(pointer),
-            &mut report,
-        ) {
-            Err(Fault::Damage(damage @ (Damage::Checkpoint { .. } | Damage::Bucket { .. }))) => {
-                tracing::warn!(%damage, "passed over a checkpoint");
-                report.passed_over.push(damage);
+/// What versions are made from: checkpoints, and the journal behind them.
+pub(crate) struct Origin<'o> {
+    pub(crate) storage: &'o Storage,
+    pub(crate) journal: &'o Journal,
+    pub(crate) format: &'o Format,
+    pub(crate) options: &'o Options,
+}
+
+impl Origin<'_> {
+    /// The content of a checkpoint, or of the genesis record if there is none.
+    pub(crate) fn begin(&self, pointer: Option<&Pointer>) -> Result<State, Fault> {
+        let (profile, limit_bytes) = (self.format.profile, self.options.cache_bytes);
+        let Some(pointer) = pointer else {
+            let (link, expected) = genesis(self.format);
+            let found = self.journal.read(0)?;
+            if found.as_deref() != Some(&expected[..]) {
+                return Err(Damage::Record { version: 0 }.into());
             }
-            loaded => return loaded.map(|(state, damage)| (state, report, damage)),
+            let map = PartialMap::from(Map::with_hasher(profile));
+            return Ok(State::new(map, profile, link, limit_bytes));
+        };
+        let catalogue = Catalogue::open(&*self.storage.checkpoints, pointer)?;
+        State::of_checkpoint(catalogue, profile, limit_bytes)
+    }
+
+    /// Finds the newest version that can be proved: one of the checkpoints and the journal behind it.
+    ///
+    /// Where a record is damaged it ends before that, and says so.
+    fn load(
+        &self,
+        pointers: &[Pointer],
+        spilling: &Spilling,
+    ) -> Result<(State, OpenReport, Option<Damage>), Fault> {
+        let mut report = OpenReport::default();
+        let mut pointers = pointers.iter();
+        loop {
+            let pointer = pointers.next_back();
+            let begin = || {
+                let mut state = self.begin(pointer)?;
+                state.spill_to(spilling.clone());
+                Ok(state)
+            };
+            match replay(self.journal, &begin, u64::MAX, Roots::Last) {
+                Err(Fault::Damage(
+                    damage @ (Damage::Checkpoint { .. } | Damage::Bucket { .. }),
+                )) if pointer.is_some() => {
+                    tracing::warn!(%damage, "passed over a checkpoint");
+                    report.passed_over.push(damage);
+                }
+                replayed => {
+                    let replayed = replayed?;
+                    report.checkpoint = pointer.map_or(0, |pointer| pointer.version);
+                    report.replayed_bytes = replayed.bytes;
+                    return Ok((replayed.state, report, replayed.damage));
+                }
+            }
         }
     }
-    let (state, damage) = load_from(storage, journal, format, options, None, &mut report)?;
-    Ok((state, report, damage))
 }
 
-/// Loads from one checkpoint, or from the genesis record if there is none.
-fn load_from(
-    storage: &Storage,
-    journal: &Journal,
-    format: &Format,
-    options: &Options,
-    pointer: Option<&Pointer>,
-    report: &mut OpenReport,
-) -> Result<(State, Option<Damage>), Fault> {
-    let begin = || begin(storage, journal, format, options, pointer);
-    let replayed = replay(journal, &begin, u64::MAX, Roots::Last)?;
-    report.checkpoint = pointer.map_or(0, |pointer| pointer.version);
-    report.replayed_bytes = replayed.bytes;
-    Ok((replayed.state, replayed.damage))
-}
-
-/// The content of a checkpoint, or of the genesis record if there is none.
-pub(crate) fn begin(
-    storage: &Storage,
-    journal: &Journal,
-    format: &Format,
-    options: &Options,
-    pointer: Option<&Pointer>,
-) -> Result<State, Fault> {
-    let Some(pointer) = pointer else {
-        let (link, expected) = genesis(format);
-        let found = journal.read(0)?;
-        if found.as_deref() != Some(&expected[..]) {
-            return Err(Damage::Record { version: 0 }.into());
+impl Shared {
+    pub(crate) fn origin<'o>(&'o self, journal: &'o Journal) -> Origin<'o> {
+        Origin {
+            storage: &self.storage,
+            journal,
+            format: &self.format,
+            options: &self.options,
         }
-        let map = PartialMap::from(Map::with_hasher(format.profile));
-        return Ok(State::new(map, format.profile, link, options.cache_bytes));
-    };
-    let catalogue = Catalogue::open(&*storage.checkpoints, pointer)?;
-    State::of_checkpoint(catalogue, format.profile, options.cache_bytes)
+    }
+
+    /// The content of a checkpoint, or of the genesis record if there is none: for versions that do not
+    /// become the newest.
+    pub(crate) fn begin(
+        &self,
+        journal: &Journal,
+        pointer: Option<&Pointer>,
+    ) -> Result<State, Fault> {
+        let mut state = self.origin(journal).begin(pointer)?;
+        state.spill_aside(Spilling {
+            volume: self.storage.checkpoints.clone(),
+            numbers: self.numbers.clone(),
+            counting: self.counting.clone(),
+        });
+        Ok(state)
+    }
 }
 
 /// Compares what was found with the mark of what was acknowledged.

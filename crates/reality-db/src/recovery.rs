@@ -10,7 +10,6 @@ use crate::engine::{Engine, EngineBatch, EngineError};
 use crate::error::Fault;
 use crate::head::Mark;
 use crate::journal::Journal;
-use crate::open::begin;
 use crate::replay::{Roots, replay};
 use crate::state::{self, State};
 use crate::{
@@ -164,7 +163,8 @@ impl Shared {
                 return Ok(None);
             }
         }
-        let start = || begin(&self.storage, journal, &self.format, &self.options, pointer);
+        // What it would let go of could not lie where the newest version's does: it may become that.
+        let start = || self.origin(journal).begin(pointer);
         match replay(journal, &start, u64::MAX, Roots::Last) {
             Err(Fault::Damage(_)) => Ok(None),
             replayed => Ok(Some(replayed?.state)),

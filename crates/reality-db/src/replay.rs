@@ -5,7 +5,7 @@ use merkle_core::{Batch, Value};
 use crate::Damage;
 use crate::error::Fault;
 use crate::journal::Journal;
-use crate::state::{SHRINK_STEPS, State};
+use crate::state::State;
 
 /// A version that was made from the journal.
 pub(crate) struct Replayed {
@@ -150,7 +150,6 @@ fn apply_group(state: &mut State, records: &[(u64, Vec<u8>)]) -> Result<u64, Fau
         .into());
     }
     state.set_link(link);
-    state.shrink(SHRINK_STEPS);
     outcome
 }
 

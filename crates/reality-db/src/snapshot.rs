@@ -33,6 +33,12 @@ impl Snapshot {
         }
     }
 
+    /// Bytes that its tree takes, about.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> u64 {
+        state::read(&self.state).unwrap().bytes()
+    }
+
     /// The version that is read.
     #[must_use]
     pub fn version(&self) -> Version {

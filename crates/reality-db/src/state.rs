@@ -152,20 +152,25 @@ impl State {
         Ok((entries, loaded))
     }
 
-    /// Applies `batch`, which is sorted, in two threads if it is large. The link stays.
+    /// Applies `batch`, which is sorted, and keeps nothing that takes it back: after an error some of it may
+    /// be in. The link stays.
+    ///
+    /// However large it is, only what a part of it needs must be in memory at a time.
     pub(crate) fn update(&mut self, batch: &Batch<'_>) -> Result<(), Fault> {
-        let tally = self.change(|map, helper| match batch.len() < CHANGES_WORTH_A_THREAD {
-            true => map.update(batch),
-            false => map.update_in_halves(batch, |left, right| helper.both(left, right)),
-        })?;
-        // What was there before is not known: as much as there is now, where there was something.
-        let changes = batch.len().max(1) as u64;
-        let came = bytes_of(batch) * tally.added / changes;
-        self.memory.updated(tally, came, 0);
+        for part in parts(batch) {
+            let tally = self.change(|map, helper| match part.len() < CHANGES_WORTH_A_THREAD {
+                true => map.update(&part),
+                false => map.update_in_halves(&part, |left, right| helper.both(left, right)),
+            })?;
+            // What was there before is not known: as much as there is now, where there was something.
+            let came = bytes_of(&part) * tally.added / part.len().max(1) as u64;
+            self.memory.updated(tally, came, 0);
+            self.shrink(SHRINK_STEPS + part.len());
+        }
         Ok(())
     }
 
-    /// The same, and says what takes it back.
+    /// Applies `batch`, in two threads if it is large, and says what takes it back. The link stays.
     pub(crate) fn update_undoably(&mut self, batch: &Batch<'_>) -> Result<Undo, Fault> {
         let mut undo = Undo::default();
         let tally = self.change(|map, helper| match batch.len() < CHANGES_WORTH_A_THREAD {
@@ -241,6 +246,28 @@ fn fetch<'s>(
         Ok((checked, subtree, weight))
     });
     fetched.collect()
+}
+
+/// Parts of a batch that is sorted, each of one stretch of keys in either half of it: so both threads have work
+/// in a few subtrees, which are read, checked and changed before they leave the cache.
+fn parts<'b>(batch: &Batch<'b>) -> impl Iterator<Item = Batch<'b>> {
+    let changes: Vec<_> = batch.changes().collect();
+    let middle = changes.len().div_ceil(2);
+    (0..middle).step_by(CHANGES_TOGETHER).map(move |start| {
+        let stretch = |from: usize, to: usize| {
+            let end = to.min(from + start + CHANGES_TOGETHER);
+            changes[(from + start).min(end)..end].iter()
+        };
+        let mut part = Batch::with_capacity(2 * CHANGES_TOGETHER);
+        for (key, value) in stretch(0, middle).chain(stretch(middle, changes.len())) {
+            let change = match value.and_then(Value::bytes) {
+                Some(value) => part.put(key, value),
+                None => part.delete(key),
+            };
+            change.expect("the keys were in a batch before");
+        }
+        part
+    })
 }
 
 /// Bytes that the entries of a batch take in buckets, about; nothing for what it removes.
@@ -321,6 +348,9 @@ const LENGTH_BYTES: u64 = 2;
 
 /// Subtrees to be read and checked from which on two threads are faster than one.
 const SUBTREES_WORTH_A_THREAD: usize = 64;
+
+/// Changes of each thread that are brought in together where all of them need not be.
+const CHANGES_TOGETHER: usize = 2048;
 
 /// Changes from which on two threads are faster than one, their start included.
 const CHANGES_WORTH_A_THREAD: usize = 512;

@@ -76,6 +76,11 @@ impl Places {
         self.spills.push(Arc::default());
     }
 
+    /// Begins a spill that no checkpoint will have.
+    pub(crate) fn turn_aside(&mut self) {
+        self.spills.push(Arc::new(Spill::nameless()));
+    }
+
     /// The spill that is written.
     pub(crate) fn current(&self) -> Option<&Arc<Spill>> {
         self.spills.last()

@@ -27,6 +27,9 @@ use crate::{
 /// needed after the process ends.
 #[derive(Default)]
 pub(crate) struct Spill {
+    /// Whether its file loses its name as soon as it has one: no checkpoint is to have it, and it is gone
+    /// when nobody reads it any more.
+    is_nameless: bool,
     inner: RwLock<Inner>,
 }
 
@@ -98,6 +101,14 @@ pub(crate) struct Spilled {
 }
 
 impl Spill {
+    /// One that no checkpoint will have.
+    pub(super) fn nameless() -> Self {
+        Self {
+            is_nameless: true,
+            ..Self::default()
+        }
+    }
+
     /// Where the bucket of the subtree of this hash lies.
     pub(crate) fn find(&self, hash: &Hash) -> Option<Place> {
         let inner = self.read();
@@ -143,7 +154,7 @@ impl Spill {
     ) -> Result<(), CheckpointError> {
         let mut inner = self.write_lock();
         let mut own = match std::mem::replace(&mut inner.own, Own::Left) {
-            Own::None => Box::new(inner.begin(volume, numbers)?),
+            Own::None => Box::new(inner.begin(volume, numbers, self.is_nameless)?),
             Own::Open(own) => own,
             Own::Closed(_) | Own::Left => {
                 let file = inner.number.unwrap_or_default();
@@ -276,6 +287,7 @@ impl Inner {
         &mut self,
         volume: &dyn Volume,
         numbers: &Numbers,
+        is_nameless: bool,
     ) -> Result<NewFile, CheckpointError> {
         let number = numbers.take(volume).map_err(CheckpointError::io(0))?;
         let mut own = NewFile::create(volume, number)?;
@@ -283,6 +295,10 @@ impl Inner {
         let source = volume.open(&file::name(number));
         self.files
             .push((number, source.map_err(CheckpointError::io(number))?));
+        if is_nameless {
+            let removed = volume.remove(&file::name(number));
+            removed.map_err(CheckpointError::io(number))?;
+        }
         self.number = Some(number);
         Ok(own)
     }

@@ -173,6 +173,12 @@ impl State {
         }
     }
 
+    /// The same for a version that is not to become the newest: nothing of it is left behind.
+    pub(crate) fn spill_aside(&mut self, spilling: Spilling) {
+        self.memory.spilling = Some(spilling);
+        self.places.turn_aside();
+    }
+
     /// Becomes `other`, which was made of a clone of this: what is only this one's stays.
     pub(crate) fn replace(&mut self, other: Self) {
         let spilling = self.memory.spilling.take();
