@@ -1,31 +1,25 @@
-//! Which checkpoints are kept, and when another is written.
+//! Writing checkpoints, and what the engine knows of them.
 
 mod making;
+mod pruning;
 
-use std::collections::BTreeSet;
-use std::collections::btree_map::Entry;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
-use crate::checkpoint::{
-    Catalogue, CheckpointError, CheckpointProgress, Control, Pointer, remove_unreferenced,
-};
+use crate::checkpoint::{CheckpointError, CheckpointProgress, Control, Pointer};
 use crate::db::{Shared, lock};
 use crate::engine::{End, Engine, EngineError};
 use crate::error::Fault;
 use crate::journal::Journal;
-use crate::record::Record;
 use crate::state;
-use crate::{CommitError, Damage, ReadError, RealityDb, Retention, Version, named};
+use crate::{CommitError, ReadError, RealityDb, Version};
+pub(crate) use pruning::Files;
 
 /// First byte of the engine's keys that hold pointers to checkpoints.
 const KIND: u8 = b'c';
 
 /// Most checkpoints that are kept at a time.
 const POINTERS_MAX: usize = 1 << 16;
-
-/// Checkpoints that are kept whatever else: the newest, and one in case it turns out bad.
-const POINTERS_MIN: usize = 2;
 
 /// Most bytes of journal that are written anew to give room on the disk back: commits beside it may wait
 /// for that once the log is full.
@@ -96,46 +90,6 @@ impl Shared {
         Ok(version)
     }
 
-    /// Removes checkpoints and records that nothing needs any more.
-    fn prune(&self) -> Result<(), MaintenanceError> {
-        let kept = {
-            let mut writer = self.writer()?;
-            let floor = self.noticed(self.floor())?;
-            let pointers = self.pointers();
-            let kept = kept(&pointers, floor);
-            let gone: Vec<_> = (pointers.iter())
-                .filter(|pointer| !kept.contains(pointer))
-                .map(|pointer| (key(pointer.version), None))
-                .collect();
-            if !gone.is_empty() {
-                writer.write_small(gone)?;
-                lock(&self.pointers).clone_from(&kept);
-            }
-            // Later versions are made from the oldest checkpoint and the records behind it.
-            if let Some(oldest) = kept.first().filter(|oldest| oldest.version <= floor) {
-                self.oldest.store(oldest.version, Ordering::Release);
-            }
-            kept
-        };
-        // Out of everybody's reach already: nobody waits for the removal.
-        let journal = Journal::new(self.storage.engine.clone());
-        let removed = journal.remove_below(self.oldest.load(Ordering::Acquire));
-        self.resumes(removed)?;
-        match self.files_of_all(&kept) {
-            Ok(mut needed) => {
-                remove_unreferenced(&*self.storage.checkpoints, || {
-                    let head = self.noticed(state::read(&self.head))?;
-                    let spills = head.places().spills().iter();
-                    needed.extend(spills.filter_map(|spill| spill.number()));
-                    Ok::<_, ReadError>(needed)
-                })?;
-            }
-            // Which files it refers to is not known.
-            Err(error) => tracing::warn!(%error, "no checkpoint file is removed"),
-        }
-        Ok(())
-    }
-
     /// Gives room on the disk back that what was removed from the journal leaves there.
     fn reclaim(&self) -> Result<(), MaintenanceError> {
         let oldest = self.oldest.load(Ordering::Acquire);
@@ -168,71 +122,6 @@ impl Shared {
             ReadError::from(error)
         })
     }
-
-    /// The numbers of the files in which the buckets of these checkpoints lie.
-    fn files_of_all(&self, pointers: &[Pointer]) -> Result<BTreeSet<u64>, CheckpointError> {
-        let mut files = lock(&self.files);
-        files.retain(|own, _| pointers.iter().any(|pointer| pointer.file == *own));
-        for pointer in pointers {
-            if let Entry::Vacant(unknown) = files.entry(pointer.file) {
-                let catalogue = Catalogue::open(&*self.storage.checkpoints, pointer)?;
-                unknown.insert(files_of(&catalogue));
-            }
-        }
-        Ok(files.values().flatten().copied().collect())
-    }
-
-    /// The oldest version that must stay readable.
-    fn floor(&self) -> Result<u64, Fault> {
-        let head = state::read(&self.head)?.link().version;
-        let by_policy = match self.options.retention {
-            Retention::All => 0,
-            // Numbers ascend mostly by one: where they do not, more is kept than asked for.
-            Retention::Last(versions) => head.saturating_sub(versions.saturating_sub(1)),
-            Retention::Since(time_ns) => self.first_since(time_ns)?.unwrap_or(head),
-        };
-        let named = named::list(&*self.storage.engine)?;
-        let by_name = named.iter().map(|named| named.version.number).min();
-        Ok(by_name.map_or(by_policy, |by_name| by_name.min(by_policy)))
-    }
-
-    /// The oldest version whose time is at or after `time_ns`.
-    fn first_since(&self, time_ns: u64) -> Result<Option<u64>, Fault> {
-        let journal = Journal::new(self.storage.engine.clone());
-        for record in journal.scan(self.oldest.load(Ordering::Acquire), u64::MAX) {
-            let (version, bytes) = record?;
-            let record = Record::decode(&bytes).map_err(|_| Damage::Record { version })?;
-            if record.header.time_ns >= time_ns {
-                return Ok(Some(version));
-            }
-        }
-        Ok(None)
-    }
-}
-
-/// The numbers of the files in which the buckets of a checkpoint lie.
-fn files_of(catalogue: &Catalogue) -> Vec<u64> {
-    catalogue.files().iter().map(|file| file.number).collect()
-}
-
-/// Which of `pointers`, in order, to keep so that every version from `floor` on can be made.
-///
-/// The newest ones, the newest at or below the floor, and of those between so few that their files
-/// take no more than half of the journal between them: versions are near one, and disk stays bounded.
-fn kept(pointers: &[Pointer], floor: u64) -> Vec<Pointer> {
-    let start = pointers.partition_point(|pointer| pointer.version <= floor);
-    let start = start.checked_sub(1);
-    let newest = pointers.len().saturating_sub(POINTERS_MIN);
-    let mut kept: Vec<Pointer> = Vec::new();
-    for (at, pointer) in pointers.iter().enumerate().skip(start.unwrap_or(0)) {
-        // Without one at the floor versions are made from the beginning of the journal.
-        let before = kept.last().map_or(0, |last| last.journal_bytes);
-        let between = pointer.journal_bytes.saturating_sub(before);
-        if Some(at) == start || at >= newest || between / 2 >= pointer.file_bytes() {
-            kept.push(*pointer);
-        }
-    }
-    kept
 }
 
 /// The pointers of the checkpoints that are kept, in order of their versions.

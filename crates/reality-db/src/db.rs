@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use merkle_core::KeyError;
 
 use crate::checkpoint::{Numbers, Pointer};
+use crate::checkpoints::Files;
 use crate::counters::Counting;
 use crate::engine::EngineError;
 use crate::error::Fault;
@@ -44,9 +45,8 @@ pub(crate) struct Shared {
     pub(crate) health: RwLock<Health>,
     /// The checkpoints that are kept, in order.
     pub(crate) pointers: Mutex<Vec<Pointer>>,
-    /// The numbers of the files in which the buckets of a checkpoint lie, by its own, as far as they are
-    /// known.
-    pub(crate) files: Mutex<BTreeMap<u64, Vec<u64>>>,
+    /// Where checkpoints lie, by the number of their own file, as far as that is known.
+    pub(crate) files: Mutex<BTreeMap<u64, Files>>,
     /// Numbers for new files.
     pub(crate) numbers: Arc<Numbers>,
     /// Held while a checkpoint is written: one at a time.

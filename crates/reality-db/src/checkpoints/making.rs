@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use merkle_core::Subtree;
 
-use super::{MaintenanceError, files_of, key};
+use super::pruning::files_of;
+use super::{MaintenanceError, key};
 use crate::checkpoint::{
     Catalogue, CheckpointProgress, Control, Counting, NewCheckpoint, Passing, Place, Places, Spill,
     Usage, pause,

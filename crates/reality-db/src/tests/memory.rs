@@ -100,13 +100,13 @@ fn the_limit_holds_between_checkpoints() {
     };
     let files = files_of_checkpoint();
     assert!(
-        !files.contains(&spilled),
+        !files.contains_key(&spilled),
         "it was written over many times"
     );
     part(60);
     let spilled = spill(&db).unwrap();
     let files = files_of_checkpoint();
-    assert!(files.contains(&spilled), "it is all of use: {files:?}");
+    assert!(files.contains_key(&spilled), "it is all of use: {files:?}");
 
     whole(61, &|key| db.get(key).unwrap());
     whole(60, &|key| before.get(key).unwrap());
