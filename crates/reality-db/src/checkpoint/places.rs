@@ -1,6 +1,6 @@
 //! Where the subtrees of a version lie that are not in memory.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use merkle_core::{Subtree, SubtreeRef};
 
@@ -11,6 +11,7 @@ use super::{
     place::{Place, load_all},
     spill::Spill,
 };
+use crate::volume::Volume;
 
 /// Where the subtrees of a version lie: in a checkpoint, or where they were let go since.
 #[derive(Clone, Default)]
@@ -19,6 +20,8 @@ pub(crate) struct Places {
     /// The newest last, which is the one that is written. The others are of checkpoints that were begun
     /// since `catalogue`.
     spills: Vec<Arc<Spill>>,
+    /// Whether no checkpoint will have what is let go.
+    is_aside: bool,
 }
 
 impl Places {
@@ -26,7 +29,7 @@ impl Places {
     pub(crate) fn of(catalogue: Arc<Catalogue>) -> Self {
         Self {
             catalogue: Some(catalogue),
-            spills: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -73,12 +76,36 @@ impl Places {
     /// Begins a new spill: what is let go from now on, the checkpoint that begins may not have.
     pub(crate) fn turn(&mut self) {
         self.spills.retain(|spill| !spill.is_empty());
-        self.spills.push(Arc::default());
+        self.spills.push(Arc::new(match self.is_aside {
+            true => Spill::nameless(),
+            false => Spill::default(),
+        }));
     }
 
-    /// Begins a spill that no checkpoint will have.
+    /// Begins spills that no checkpoint will have.
     pub(crate) fn turn_aside(&mut self) {
-        self.spills.push(Arc::new(Spill::nameless()));
+        self.is_aside = true;
+        self.turn();
+    }
+
+    /// Makes the spills durable that nobody writes any more, but for those that lie in the files `left`.
+    pub(crate) fn close_spills(
+        &self,
+        volume: &dyn Volume,
+        left: &BTreeSet<u64>,
+        mut pause: impl FnMut() -> Result<(), CheckpointError>,
+    ) -> Result<(), CheckpointError> {
+        for spill in &self.spills {
+            if spill.number().is_none_or(|file| !left.contains(&file)) {
+                spill.close(volume, &mut pause)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes that were written to the spills.
+    pub(crate) fn spilled_bytes(&self) -> u64 {
+        self.spills.iter().map(|spill| spill.bytes()).sum()
     }
 
     /// The spill that is written.

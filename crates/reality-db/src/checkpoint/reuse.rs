@@ -1,11 +1,14 @@
 //! What a new checkpoint takes over from before: buckets that did not change stay where they are, unless
 //! too little of their file is still used.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use merkle_core::SubtreeRef;
 
-use super::{catalogue::Cursor, places::Places};
+use super::{catalogue::Cursor, places::Places, spill::Spill};
 
 /// Most older files that a checkpoint refers to: each is an open file.
 const FILES_MAX: usize = 32;
@@ -36,7 +39,7 @@ impl<'p> Counting<'p> {
             places,
             cursor: places.catalogue().map(|catalogue| Cursor::new(catalogue)),
             usage: Usage {
-                live_bytes: files(places)
+                live_bytes: all_files(places)
                     .into_keys()
                     .map(|number| (number, 0))
                     .collect(),
@@ -62,20 +65,28 @@ impl<'p> Counting<'p> {
         }
     }
 
-    /// Subtrees that were counted so far.
-    pub(crate) fn counted(&self) -> usize {
-        self.usage.subtrees
-    }
-
     pub(crate) fn usage(self) -> Usage {
         self.usage
     }
 }
 
 impl Usage {
-    /// The files that stay, by number, with their lengths: of a checkpoint and of what was let go since.
+    /// The files that a checkpoint takes over, by number, with their lengths: of the one before, and of what was
+    /// let go since and is durable.
     pub(crate) fn kept_files(&self, places: &Places) -> BTreeMap<u64, u64> {
-        let mut files = files(places);
+        let closed = places.spills().iter().filter(|spill| spill.is_closed());
+        self.kept(files(places, closed))
+    }
+
+    /// The numbers of the files of which too little is used.
+    pub(crate) fn left_files(&self, places: &Places) -> BTreeSet<u64> {
+        let all = all_files(places);
+        let kept = self.kept(all.clone());
+        let all = all.into_keys();
+        all.filter(|number| !kept.contains_key(number)).collect()
+    }
+
+    fn kept(&self, mut files: BTreeMap<u64, u64>) -> BTreeMap<u64, u64> {
         let uses: Vec<FileUse> = (files.iter())
             .map(|(number, len)| FileUse {
                 len: *len,
@@ -86,22 +97,21 @@ impl Usage {
         files.retain(|_, _| kept.next().unwrap_or_default());
         files
     }
-
-    /// The numbers of the files that do not.
-    pub(crate) fn left_files(&self, places: &Places) -> BTreeSet<u64> {
-        let kept = self.kept_files(places);
-        let all = files(places).into_keys();
-        all.filter(|number| !kept.contains_key(number)).collect()
-    }
 }
 
-/// The files in which buckets lie that a checkpoint may take over, by number, with their lengths.
-fn files(places: &Places) -> BTreeMap<u64, u64> {
+/// The files in which buckets lie, by number, with their lengths.
+fn all_files(places: &Places) -> BTreeMap<u64, u64> {
+    files(places, places.spills().iter())
+}
+
+/// Those of the checkpoint and of some spills.
+fn files<'s>(places: &Places, spills: impl Iterator<Item = &'s Arc<Spill>>) -> BTreeMap<u64, u64> {
     let of_catalogue = places.catalogue().map(|catalogue| catalogue.files());
     let of_catalogue = of_catalogue.unwrap_or_default().iter();
-    let of_spills = places.spills().iter().filter_map(|spill| spill.file());
     let of_catalogue = of_catalogue.map(|file| (file.number, file.len));
-    of_catalogue.chain(of_spills).collect()
+    of_catalogue
+        .chain(spills.filter_map(|spill| spill.file()))
+        .collect()
 }
 
 /// How much of a file is still used.

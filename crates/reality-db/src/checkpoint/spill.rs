@@ -51,8 +51,8 @@ enum Own {
     #[default]
     None,
     Open(Box<NewFile>),
-    /// It has this length and is durable.
-    Closed(u64),
+    /// It is durable.
+    Closed,
     /// Writing it failed, or it is being closed: it is read, and no more is written to it.
     Left,
 }
@@ -156,7 +156,7 @@ impl Spill {
         let mut own = match std::mem::replace(&mut inner.own, Own::Left) {
             Own::None => Box::new(inner.begin(volume, numbers, self.is_nameless)?),
             Own::Open(own) => own,
-            Own::Closed(_) | Own::Left => {
+            Own::Closed | Own::Left => {
                 let file = inner.number.unwrap_or_default();
                 return Err(CheckpointError::InUse { file });
             }
@@ -253,17 +253,19 @@ impl Spill {
         };
         own.sync()?;
         own.read_back(volume, |_| pause())?;
-        self.write_lock().own = Own::Closed(own.len());
+        self.write_lock().own = Own::Closed;
         Ok(())
     }
 
-    /// Number and length of its file, if that is closed.
+    /// Number and length of its file, if it has one.
     pub(super) fn file(&self) -> Option<(u64, u64)> {
         let inner = self.read();
-        match inner.own {
-            Own::Closed(len) => Some((inner.number?, len)),
-            _ => None,
-        }
+        Some((inner.number?, file::HEADER_LEN + inner.bytes))
+    }
+
+    /// Whether its file is durable, and as it was written.
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self.read().own, Own::Closed)
     }
 
     /// Number of its file, if it has one.

@@ -4,7 +4,7 @@
 //! be: what does not depend on the version comes before.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, RwLockReadGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,13 +18,24 @@ use crate::checkpoint::{
 };
 use crate::db::{Shared, lock};
 use crate::error::Fault;
+use crate::state::State;
 use crate::{ReadError, Version, state};
 
-/// Subtrees that are looked at under one lock, for about a millisecond.
-const LOOKED_AT_TOGETHER: usize = 2048;
+/// How long subtrees are looked at under one lock at least; longer where commits keep it for longer, or it
+/// would take a commit for each few of them.
+const LOOK_MIN: Duration = Duration::from_millis(1);
+
+/// Which part of the time that it waited for the lock it keeps it then.
+const LOOK_SHARE: u32 = 8;
+
+/// Subtrees that are looked at between two looks at the clock.
+const LOOKED_AT_TOGETHER: usize = 256;
 
 /// Buckets that are moved together: about a megabyte.
 const MOVED_TOGETHER: usize = 256;
+
+/// Most buckets that are found before they are moved.
+const MOVED_MAX: usize = 4096;
 
 /// How long the lock is left alone then: whoever waits for it would not get it otherwise.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -41,6 +52,19 @@ struct Moving {
     to: Arc<Spill>,
 }
 
+/// The newest version, to be looked at for a while.
+struct Look<'s> {
+    head: RwLockReadGuard<'s, State>,
+    until: Instant,
+}
+
+impl Look<'_> {
+    /// Whether the next few subtrees may be looked at too.
+    fn has_time(&self) -> bool {
+        Instant::now() < self.until
+    }
+}
+
 impl Shared {
     /// Writes a checkpoint of the newest version.
     pub(super) fn write_checkpoint(
@@ -48,11 +72,18 @@ impl Shared {
         control: &mut Control<'_>,
     ) -> Result<Version, MaintenanceError> {
         // All that can be done before is, so that no version is held for it.
-        self.close_spills(control)?;
-        let usage = self.usage()?;
-        if self.move_buckets(&usage, control)? {
-            self.close_spills(control)?;
-        }
+        let places = self.noticed(state::write(&self.head))?.turn();
+        let usage = self.usage(&places)?;
+        let left = usage.left_files(&places);
+        let volume = &*self.storage.checkpoints;
+        places.close_spills(volume, &left, || {
+            pause(control, CheckpointProgress::default())
+        })?;
+        self.move_buckets(&left, control)?;
+        let places = self.noticed(state::write(&self.head))?.turn();
+        places.close_spills(volume, &left, || {
+            pause(control, CheckpointProgress::default())
+        })?;
         let passing = Arc::new(Passing::default());
         let (state, journal_bytes) = {
             let writer = self.writer()?;
@@ -90,45 +121,30 @@ impl Shared {
         Ok(Version::of(&link))
     }
 
-    /// Makes durable what was let go until now.
-    fn close_spills(&self, control: &mut Control<'_>) -> Result<(), MaintenanceError> {
-        let spills = self.noticed(state::write(&self.head))?.turn();
-        for spill in spills {
-            spill.close(&*self.storage.checkpoints, || {
-                pause(control, CheckpointProgress::default())
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Moves the buckets that lie in files of which little is used and are not in memory, to where what
-    /// changed is let go. Whether there were any.
+    /// Moves the buckets that lie in the files `left` and are not in memory, to where what changed is let go.
     fn move_buckets(
         &self,
-        usage: &Usage,
+        left: &BTreeSet<u64>,
         control: &mut Control<'_>,
-    ) -> Result<bool, MaintenanceError> {
-        let left = {
-            let head = self.noticed(state::read(&self.head))?;
-            usage.left_files(head.places())
-        };
-        let mut moved = false;
+    ) -> Result<(), MaintenanceError> {
         let mut last = None;
         let mut is_done = left.is_empty();
         while !is_done {
-            let found = self.stored_in(&left, &mut last)?;
+            let found = self.stored_in(left, &mut last)?;
             is_done = last.is_none();
             if let Some(Moving { stored, to }) = found {
-                moved = true;
-                let volume = &*self.storage.checkpoints;
-                to.copy(volume, &self.numbers, self.format.profile, &stored)?;
+                for stored in stored.chunks(MOVED_TOGETHER) {
+                    let volume = &*self.storage.checkpoints;
+                    to.copy(volume, &self.numbers, self.format.profile, stored)?;
+                    pause(control, CheckpointProgress::default())?;
+                }
             }
             pause(control, CheckpointProgress::default())?;
             if !is_done {
                 thread::sleep(PAUSE);
             }
         }
-        Ok(moved)
+        Ok(())
     }
 
     /// Of the next subtrees behind `last`, those that lie in one of `files` alone, if there are any. `last`
@@ -138,21 +154,23 @@ impl Shared {
         files: &BTreeSet<u64>,
         last: &mut Option<Vec<u8>>,
     ) -> Result<Option<Moving>, ReadError> {
-        let head = self.noticed(state::read(&self.head))?;
-        let places = head.places();
-        let mut subtrees = head.map().subtrees_after(last.as_deref());
+        let look = self.look()?;
+        let places = look.head.places();
+        let mut subtrees = look.head.map().subtrees_after(last.as_deref());
         let mut stored = Vec::new();
-        let mut next = None;
-        for _ in 0..LOOKED_AT_TOGETHER {
-            next = subtrees.next();
-            let Some(subtree) = next else { break };
-            let place = (!subtree.is_in_memory()).then(|| places.find_ref(&subtree));
-            if let Some(place) = place.flatten()
-                && files.contains(&place.file())
-            {
-                stored.push((subtree.to_subtree(), place));
+        let mut next;
+        loop {
+            next = None;
+            for subtree in subtrees.by_ref().take(LOOKED_AT_TOGETHER) {
+                next = Some(subtree);
+                let place = (!subtree.is_in_memory()).then(|| places.find_ref(&subtree));
+                if let Some(place) = place.flatten()
+                    && files.contains(&place.file())
+                {
+                    stored.push((subtree.to_subtree(), place));
+                }
             }
-            if stored.len() == MOVED_TOGETHER {
+            if next.is_none() || stored.len() >= MOVED_MAX || !look.has_time() {
                 break;
             }
         }
@@ -161,24 +179,39 @@ impl Shared {
         Ok(to.map(|to| Moving { stored, to }))
     }
 
-    /// Counts how much is used of the files of checkpoints, a little at a time.
-    fn usage(&self) -> Result<Usage, ReadError> {
-        let places = self.noticed(state::read(&self.head).map(|head| head.places().clone()))?;
-        let mut counting = Counting::new(&places);
+    /// The newest version, for a time that is little beside that of the commits around.
+    fn look(&self) -> Result<Look<'_>, ReadError> {
+        let asked = Instant::now();
+        let head = self.noticed(state::read(&self.head))?;
+        let time = (asked.elapsed() / LOOK_SHARE).max(LOOK_MIN);
+        Ok(Look {
+            head,
+            until: Instant::now() + time,
+        })
+    }
+
+    /// Counts how much is used of the files in which buckets lie, a little at a time.
+    fn usage(&self, places: &Places) -> Result<Usage, ReadError> {
+        let mut counting = Counting::new(places);
         let mut last: Option<Vec<u8>> = None;
         loop {
             {
-                let head = self.noticed(state::read(&self.head))?;
-                let before = counting.counted();
-                let mut prefix = None;
-                let subtrees = head.map().subtrees_after(last.as_deref());
-                for subtree in subtrees.take(LOOKED_AT_TOGETHER) {
-                    counting.count(&subtree);
-                    prefix = Some(subtree.prefix());
+                let look = self.look()?;
+                let mut subtrees = look.head.map().subtrees_after(last.as_deref());
+                let mut next;
+                loop {
+                    next = None;
+                    for subtree in subtrees.by_ref().take(LOOKED_AT_TOGETHER) {
+                        counting.count(&subtree);
+                        next = Some(subtree);
+                    }
+                    if next.is_none() || !look.has_time() {
+                        break;
+                    }
                 }
-                last = prefix.map(<[u8]>::to_vec);
-                if counting.counted() < before + LOOKED_AT_TOGETHER {
-                    return Ok(counting.usage());
+                match next {
+                    Some(subtree) => last = Some(subtree.prefix().to_vec()),
+                    None => return Ok(counting.usage()),
                 }
             }
             thread::sleep(PAUSE);

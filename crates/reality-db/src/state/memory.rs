@@ -12,7 +12,7 @@ use merkle_core::{Subtree, Tally};
 
 use super::State;
 use crate::checkpoint::{
-    Catalogue, Numbers, Passed, Passing, Place, Places, Spill, Spilled, encode_bucket,
+    Catalogue, Numbers, Passed, Passing, Place, Places, Spilled, encode_bucket,
 };
 use crate::counters::Counting;
 use crate::volume::Volume;
@@ -161,7 +161,7 @@ impl State {
     /// Whether so much was written that a checkpoint should have it: what is written twice is not needed
     /// any more, and only a checkpoint finds out.
     pub(crate) fn needs_checkpoint(&self) -> bool {
-        let spilled = self.places.current().map_or(0, |spill| spill.bytes());
+        let spilled = self.places.spilled_bytes();
         self.memory.held.is_none() && spilled > self.memory.all_bytes.max(SPILL_BYTES_MIN)
     }
 
@@ -187,11 +187,11 @@ impl State {
         (self.memory.spilling, self.memory.held) = (spilling, held);
     }
 
-    /// Begins to write elsewhere what is let go, and answers with where it was written until now.
-    pub(crate) fn turn(&mut self) -> Vec<Arc<Spill>> {
-        let spills = self.places.spills().to_vec();
+    /// Begins to write elsewhere what is let go, and answers with the places until now.
+    pub(crate) fn turn(&mut self) -> Places {
+        let places = self.places.clone();
         self.places.turn();
-        spills
+        places
     }
 
     /// The state as a checkpoint is to have it. Until [`end_checkpoint`](Self::end_checkpoint), what it
@@ -259,6 +259,7 @@ impl State {
         if !buffer.is_empty() && !self.spill(&buffer, &victims) {
             victims.retain(|(_, fate)| matches!(fate, Fate::Stored(_)));
         }
+        self.turn_if_long();
         let mut gone = 0;
         for (subtree, fate) in &victims {
             gone += usize::from(self.let_go(subtree, fate));
@@ -333,6 +334,19 @@ impl State {
         written.is_ok()
     }
 
+    /// Goes on in another file where this one is long: what was let go later is of use longer, and the
+    /// next checkpoint takes over files or leaves them.
+    fn turn_if_long(&mut self) {
+        let long = (self.memory.all_bytes / SPILLS_PER_LIVE).max(SPILL_FILE_BYTES_MIN);
+        if self
+            .places
+            .current()
+            .is_some_and(|spill| spill.bytes() > long)
+        {
+            self.places.turn();
+        }
+    }
+
     /// Lets go of a subtree that lies on disk. Whether it could.
     fn let_go(&mut self, subtree: &Subtree, fate: &Fate) -> bool {
         let weight = match fate {
@@ -381,3 +395,7 @@ const ENTRY_BYTES: u64 = 176;
 
 /// Bytes that are written before a checkpoint is asked for, at least.
 const SPILL_BYTES_MIN: u64 = 64 << 20;
+
+/// How many files of what was let go have as many bytes as all entries, and how long one gets at least.
+const SPILLS_PER_LIVE: u64 = 8;
+const SPILL_FILE_BYTES_MIN: u64 = 8 << 20;
