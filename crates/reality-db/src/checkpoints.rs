@@ -75,6 +75,7 @@ impl Shared {
 
     fn write_and_prune(&self, control: &mut Control<'_>) -> Result<Version, MaintenanceError> {
         let _alone = lock(&self.checkpointing);
+        drop(self.writer()?); // after a failure, which checkpoints there are is known only once it resumed
         let head = self.noticed(state::read(&self.head).map(|head| head.link()))?;
         let newest = self.pointers().last().map(|pointer| pointer.version);
         let version = match newest == Some(head.version) {

@@ -225,7 +225,10 @@ impl Shared {
         writer.write_small(vec![(key(pointer.version), Some(pointer.encode()))])?;
         let mut head = self.noticed(state::write(&self.head))?;
         head.take_catalogue(catalogue, before);
-        lock(&self.pointers).push(pointer);
+        let mut pointers = lock(&self.pointers);
+        pointers.retain(|known| known.version != pointer.version); // the engine has one for each version
+        pointers.push(pointer);
+        drop(pointers);
         lock(&self.files).insert(pointer.file, files_of(catalogue));
         Ok(())
     }

@@ -65,6 +65,25 @@ const WORKLOAD: &[Step] = &[
     Step::Commit(2),
 ];
 
+/// Each checkpoint is asked for twice: where the first failed, the second is of the same version.
+const CHECKPOINTS: &[Step] = &[
+    Step::Commit(20),
+    Step::Checkpoint,
+    Step::Checkpoint,
+    Step::Commit(7),
+    Step::Checkpoint,
+    Step::Checkpoint,
+    Step::CommitAll(&[3, 2]),
+    Step::Checkpoint,
+    Step::Checkpoint,
+    Step::CommitAll(&[1, 4, 1, 2, 1]),
+    Step::Checkpoint,
+    Step::Checkpoint,
+    Step::CommitAll(&[1, 4, 1, 2, 1]),
+    Step::Checkpoint,
+    Step::Checkpoint,
+];
+
 /// What is done after a crash.
 const RECOVERY: &[Step] = &[
     Step::Commit(3),
@@ -454,6 +473,15 @@ fn a_handle_goes_on_after_a_passing_fault() {
         let failures = run(store, faults, &mut model, WORKLOAD);
         assert!(failures <= 1, "{failures} failures after one fault");
         store.lose_power(seed);
+        model.check(&store.open(&Faults::none()).unwrap());
+    });
+}
+
+#[test]
+fn a_checkpoint_that_is_tried_again_is_one() {
+    for_each_fault(Then::GoOn, 1, |store, faults, _| {
+        let mut model = Model::new();
+        run(store, faults, &mut model, CHECKPOINTS);
         model.check(&store.open(&Faults::none()).unwrap());
     });
 }
