@@ -66,7 +66,8 @@ pub enum Depth {
     #[default]
     Stored,
     /// Also the buckets of all checkpoints between, and that the records from the oldest retained version on lead to every root in turn.
-    /// Takes as long as making all these commits again without a disk.
+    /// Takes as long as making all these commits again without a sync. Where the tree does not fit the memory that
+    /// it may take, it writes beside the checkpoints meanwhile, up to four times the entries.
     Roots,
 }
 

@@ -82,7 +82,8 @@ impl RealityDb {
             format: &format,
             options,
         };
-        let (state, report, mut damage) = origin.load(&pointers, &spilling)?;
+        let (mut state, report, mut damage) = origin.load(&pointers, &spilling)?;
+        state.spill_to(spilling.clone());
         let (mark, found) = match Head::open(storage.folder.clone()) {
             Ok(Some((mark, reading))) => (
                 Some((mark, reading)),
@@ -132,9 +133,7 @@ impl RealityDb {
         let writer = Writer::new(&storage, mark, marked, options.durability, journal_bytes);
         if health == Health::Sound {
             let last = pointers.iter().map(|pointer| pointer.file).max();
-            let spills = state.places().spills().iter();
-            let ours = spills.filter_map(|spill| spill.number()).collect();
-            let removed = remove_behind(&*storage.checkpoints, last.unwrap_or_default(), &ours);
+            let removed = remove_behind(&*storage.checkpoints, last.unwrap_or_default());
             if let Err(error) = removed {
                 tracing::warn!(%error, "files that an earlier process left are still there");
             }
@@ -258,7 +257,7 @@ impl Origin<'_> {
             let pointer = pointers.next_back();
             let begin = || {
                 let mut state = self.begin(pointer)?;
-                state.spill_to(spilling.clone());
+                state.spill_aside(spilling.clone());
                 Ok(state)
             };
             match replay(self.journal, &begin, u64::MAX, Roots::Last) {
@@ -289,20 +288,24 @@ impl Shared {
         }
     }
 
-    /// The content of a checkpoint, or of the genesis record if there is none: for versions that do not
-    /// become the newest.
+    /// The same, for versions that are not the newest: what of them is let go leaves nothing behind.
     pub(crate) fn begin(
         &self,
         journal: &Journal,
         pointer: Option<&Pointer>,
     ) -> Result<State, Fault> {
         let mut state = self.origin(journal).begin(pointer)?;
-        state.spill_aside(Spilling {
+        state.spill_aside(self.spilling());
+        Ok(state)
+    }
+
+    /// Where what changed is let go.
+    pub(crate) fn spilling(&self) -> Spilling {
+        Spilling {
             volume: self.storage.checkpoints.clone(),
             numbers: self.numbers.clone(),
             counting: self.counting.clone(),
-        });
-        Ok(state)
+        }
     }
 }
 

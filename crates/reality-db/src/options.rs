@@ -197,7 +197,7 @@ impl Options {
     /// written; where that does not suffice, commits wait for it, at most a second
     /// each. Files, the engine, a catalogue of all subtrees and a large commit while it is made take their
     /// own: with ten million entries a process took about 0.7 GB more than its limit at the most, on
-    /// jemalloc.
+    /// jemalloc. A version of the past that is read or checked may take as much beside it.
     ///
     /// All of the tree is in memory where an entry has 200 bytes beside its key and value.
     #[must_use]

@@ -163,8 +163,7 @@ impl Shared {
                 return Ok(None);
             }
         }
-        // What it would let go of could not lie where the newest version's does: it may become that.
-        let start = || self.origin(journal).begin(pointer);
+        let start = || self.begin(journal, pointer);
         match replay(journal, &start, u64::MAX, Roots::Last) {
             Err(Fault::Damage(_)) => Ok(None),
             replayed => Ok(Some(replayed?.state)),
@@ -180,9 +179,10 @@ impl Shared {
             return Err(RecoveryError::NotOpen);
         };
         let ways = self.find_ways_out().map_err(ReadError::from)?;
-        let (_, state) = (ways.into_iter())
+        let (_, mut state) = (ways.into_iter())
             .find(|(open, _)| open == way)
             .ok_or(RecoveryError::NotOpen)?;
+        state.spill_to(self.spilling());
         let journal = Journal::new(self.storage.engine.clone());
         let last = state.link().version;
         let oldest = match way {

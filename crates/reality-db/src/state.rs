@@ -158,14 +158,8 @@ impl State {
     /// However large it is, only what a part of it needs must be in memory at a time.
     pub(crate) fn update(&mut self, batch: &Batch<'_>) -> Result<(), Fault> {
         for part in parts(batch) {
-            let tally = self.change(|map, helper| match part.len() < CHANGES_WORTH_A_THREAD {
-                true => map.update(&part),
-                false => map.update_in_halves(&part, |left, right| helper.both(left, right)),
-            })?;
-            // What was there before is not known: as much as there is now, where there was something.
-            let came = bytes_of(&part) * tally.added / part.len().max(1) as u64;
-            self.memory.updated(tally, came, 0);
-            self.shrink(SHRINK_STEPS + part.len());
+            self.update_undoably(&part)?;
+            self.let_go_what_changed(SHRINK_STEPS + part.len());
         }
         Ok(())
     }
@@ -258,7 +252,7 @@ fn parts<'b>(batch: &Batch<'b>) -> impl Iterator<Item = Batch<'b>> {
             let end = to.min(from + start + CHANGES_TOGETHER);
             changes[(from + start).min(end)..end].iter()
         };
-        let mut part = Batch::with_capacity(2 * CHANGES_TOGETHER);
+        let mut part = Batch::with_capacity(changes.len().min(2 * CHANGES_TOGETHER));
         for (key, value) in stretch(0, middle).chain(stretch(middle, changes.len())) {
             let change = match value.and_then(Value::bytes) {
                 Some(value) => part.put(key, value),

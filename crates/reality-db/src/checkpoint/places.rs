@@ -17,8 +17,8 @@ use crate::volume::Volume;
 #[derive(Clone, Default)]
 pub(crate) struct Places {
     catalogue: Option<Arc<Catalogue>>,
-    /// The newest last, which is the one that is written. The others are of checkpoints that were begun
-    /// since `catalogue`.
+    /// The newest last, which is the one that is written. There are several: each ends when a checkpoint
+    /// begins, or when it is long.
     spills: Vec<Arc<Spill>>,
     /// Whether no checkpoint will have what is let go.
     is_aside: bool,
@@ -53,7 +53,7 @@ impl Places {
         spilled.or_else(|| self.catalogue.as_ref()?.place(&subtree.to_subtree()))
     }
 
-    pub(super) fn find_spilled(&self, hash: &merkle_core::Hash) -> Option<Place> {
+    pub(crate) fn find_spilled(&self, hash: &merkle_core::Hash) -> Option<Place> {
         let mut newest_first = self.spills.iter().rev();
         newest_first.find_map(|spill| spill.find(hash))
     }
@@ -73,7 +73,7 @@ impl Places {
         }
     }
 
-    /// Begins a new spill: what is let go from now on, the checkpoint that begins may not have.
+    /// Begins a new spill.
     pub(crate) fn turn(&mut self) {
         self.spills.retain(|spill| !spill.is_empty());
         self.spills.push(Arc::new(match self.is_aside {
@@ -82,10 +82,15 @@ impl Places {
         }));
     }
 
-    /// Begins spills that no checkpoint will have.
-    pub(crate) fn turn_aside(&mut self) {
-        self.is_aside = true;
+    /// Begins a new spill; from now on they are of a kind that no checkpoint takes over, or not any more.
+    pub(crate) fn turn_to(&mut self, is_aside: bool) {
+        self.is_aside = is_aside;
         self.turn();
+    }
+
+    /// Forgets all spills but the newest, which has what is of use of them.
+    pub(crate) fn forget_others(&mut self) {
+        self.spills = self.spills.pop().into_iter().collect();
     }
 
     /// Makes the spills durable that nobody writes any more, but for those that lie in the files `left`.
@@ -96,7 +101,7 @@ impl Places {
         mut pause: impl FnMut() -> Result<(), CheckpointError>,
     ) -> Result<(), CheckpointError> {
         for spill in &self.spills {
-            if spill.number().is_none_or(|file| !left.contains(&file)) {
+            if !spill.is_nameless() && spill.number().is_none_or(|file| !left.contains(&file)) {
                 spill.close(volume, &mut pause)?;
             }
         }

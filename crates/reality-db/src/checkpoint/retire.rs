@@ -49,17 +49,13 @@ pub(crate) fn remove_unreferenced<E: From<io::Error>>(
     Ok(removed)
 }
 
-/// Removes the files behind `last`, the newest that any checkpoint has written, but for those that are `ours`:
-/// a process that ended left them, and nothing refers to them. How many there were.
-pub(crate) fn remove_behind(
-    volume: &dyn Volume,
-    last: u64,
-    ours: &BTreeSet<u64>,
-) -> io::Result<usize> {
+/// Removes the files behind `last`, the newest that any checkpoint has written: a process that ended left
+/// them, and nothing refers to them. How many there were.
+pub(crate) fn remove_behind(volume: &dyn Volume, last: u64) -> io::Result<usize> {
     let names = volume.list()?;
     let left = names.iter().filter_map(|name| file::number(name));
     let mut removed = 0;
-    for number in left.filter(|number| *number > last && !ours.contains(number)) {
+    for number in left.filter(|number| *number > last) {
         volume.remove(&file::name(number))?;
         removed += 1;
     }

@@ -1,27 +1,23 @@
 //! What a new checkpoint takes over from before: buckets that did not change stay where they are, unless
 //! too little of their file is still used.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use merkle_core::SubtreeRef;
 
-use super::{catalogue::Cursor, places::Places, spill::Spill};
+use super::{catalogue::Cursor, places::Places};
 
 /// Most older files that a checkpoint refers to: each is an open file.
 const FILES_MAX: usize = 32;
 
-/// How much of each file is still used.
+/// What is still used of the files in which buckets lie.
 ///
 /// Counted before the version of the checkpoint is settled, so that nothing waits for it: which files are
 /// worth keeping does not depend on the changes of a second.
 #[derive(Default)]
 pub(crate) struct Usage {
-    /// Bytes of buckets that are used, by the number of their file. What has no number here is newer than
-    /// the count, and kept.
-    live_bytes: BTreeMap<u64, u64>,
+    /// The files that the checkpoint does not take over: too little of them is used.
+    pub(crate) left: BTreeSet<u64>,
     /// Subtrees that were counted.
     pub(crate) subtrees: usize,
 }
@@ -30,88 +26,74 @@ pub(crate) struct Usage {
 pub(crate) struct Counting<'p> {
     places: &'p Places,
     cursor: Option<Cursor<'p>>,
-    usage: Usage,
+    /// By number.
+    files: BTreeMap<u64, FileUse>,
+    subtrees: usize,
 }
 
 impl<'p> Counting<'p> {
     pub(crate) fn new(places: &'p Places) -> Self {
+        let spills = places.spills().iter().filter_map(|spill| spill.file());
+        let unused = |(number, len)| (number, FileUse { len, live_bytes: 0 });
         Self {
             places,
             cursor: places.catalogue().map(|catalogue| Cursor::new(catalogue)),
-            usage: Usage {
-                live_bytes: all_files(places)
-                    .into_keys()
-                    .map(|number| (number, 0))
-                    .collect(),
-                subtrees: 0,
-            },
+            files: of_catalogue(places).chain(spills).map(unused).collect(),
+            subtrees: 0,
         }
     }
 
     /// Counts a subtree that lies behind the one before it.
     pub(crate) fn count(&mut self, subtree: &SubtreeRef<'_>) {
-        self.usage.subtrees += 1;
-        let stored = (self.cursor.as_mut())
-            .and_then(|cursor| cursor.seek(subtree))
-            .map(|(number, location)| (number, location.len))
-            .or_else(|| {
-                let place = self.places.find_spilled(&subtree.hash())?;
-                Some((place.number, place.location.len))
-            });
+        self.subtrees += 1;
+        // What was moved lies there, whatever the checkpoint before says.
+        let spilled = self.places.find_spilled(&subtree.hash());
+        let stored = match (spilled, &mut self.cursor) {
+            (Some(place), _) => Some((place.number, place.location.len)),
+            (None, Some(cursor)) => {
+                let row = cursor.seek(subtree);
+                row.map(|(number, location)| (number, location.len))
+            }
+            (None, None) => None,
+        };
         if let Some((number, len)) = stored
-            && let Some(live_bytes) = self.usage.live_bytes.get_mut(&number)
+            && let Some(file) = self.files.get_mut(&number)
         {
-            *live_bytes += len as u64;
+            file.live_bytes += len as u64;
         }
     }
 
     pub(crate) fn usage(self) -> Usage {
-        self.usage
+        let uses: Vec<&FileUse> = self.files.values().collect();
+        let kept = self.files.keys().zip(keep(&uses));
+        let of_little_use = kept.filter(|(_, kept)| !kept).map(|(number, _)| *number);
+        let spills = self.places.spills().iter();
+        let nameless = spills.filter(|spill| spill.is_nameless());
+        let nameless = nameless.filter_map(|spill| spill.number());
+        Usage {
+            left: of_little_use.chain(nameless).collect(),
+            subtrees: self.subtrees,
+        }
     }
 }
 
 impl Usage {
-    /// The files that a checkpoint takes over, by number, with their lengths: of the one before, and of what was
-    /// let go since and is durable.
-    pub(crate) fn kept_files(&self, places: &Places) -> BTreeMap<u64, u64> {
-        let closed = places.spills().iter().filter(|spill| spill.is_closed());
-        self.kept(files(places, closed))
-    }
-
-    /// The numbers of the files of which too little is used.
-    pub(crate) fn left_files(&self, places: &Places) -> BTreeSet<u64> {
-        let all = all_files(places);
-        let kept = self.kept(all.clone());
-        let all = all.into_keys();
-        all.filter(|number| !kept.contains_key(number)).collect()
-    }
-
-    fn kept(&self, mut files: BTreeMap<u64, u64>) -> BTreeMap<u64, u64> {
-        let uses: Vec<FileUse> = (files.iter())
-            .map(|(number, len)| FileUse {
-                len: *len,
-                live_bytes: self.live_bytes.get(number).copied().unwrap_or(*len),
-            })
-            .collect();
-        let mut kept = keep(&uses).into_iter();
-        files.retain(|_, _| kept.next().unwrap_or_default());
+    /// The files that the checkpoint takes over, by number, with their lengths: of the one before, and of what
+    /// was let go since and is durable.
+    pub(super) fn kept_files(&self, places: &Places) -> BTreeMap<u64, u64> {
+        let spills = places.spills().iter().filter(|spill| spill.is_closed());
+        let files = of_catalogue(places).chain(spills.filter_map(|spill| spill.file()));
         files
+            .filter(|(number, _)| !self.left.contains(number))
+            .collect()
     }
 }
 
-/// The files in which buckets lie, by number, with their lengths.
-fn all_files(places: &Places) -> BTreeMap<u64, u64> {
-    files(places, places.spills().iter())
-}
-
-/// Those of the checkpoint and of some spills.
-fn files<'s>(places: &Places, spills: impl Iterator<Item = &'s Arc<Spill>>) -> BTreeMap<u64, u64> {
-    let of_catalogue = places.catalogue().map(|catalogue| catalogue.files());
-    let of_catalogue = of_catalogue.unwrap_or_default().iter();
-    let of_catalogue = of_catalogue.map(|file| (file.number, file.len));
-    of_catalogue
-        .chain(spills.filter_map(|spill| spill.file()))
-        .collect()
+/// The files of the checkpoint before, with their lengths.
+fn of_catalogue(places: &Places) -> impl Iterator<Item = (u64, u64)> {
+    let catalogue = places.catalogue().into_iter();
+    let files = catalogue.flat_map(|catalogue| catalogue.files());
+    files.map(|file| (file.number, file.len))
 }
 
 /// How much of a file is still used.
@@ -125,7 +107,7 @@ struct FileUse {
 /// A file stays if half of its bytes or more are used: so files take at most twice the bytes that
 /// are used. If too many stay, the smaller half of those allowed is written again: then each byte
 /// is copied a few times in its life, whether checkpoints are large or small.
-fn keep(files: &[FileUse]) -> Vec<bool> {
+fn keep(files: &[&FileUse]) -> Vec<bool> {
     let mut kept: Vec<bool> = (files.iter())
         .map(|file| file.live_bytes > 0 && file.live_bytes >= file.len / 2)
         .collect();
@@ -150,13 +132,14 @@ mod tests {
     #[test]
     fn leaves_files_of_little_use() {
         let files = [file(100, 50), file(100, 49), file(100, 0), file(16, 0)];
-        assert_eq!(keep(&files), [true, false, false, false]);
+        assert_eq!(keep(&files.each_ref()), [true, false, false, false]);
     }
 
     #[test]
     fn keeps_the_larger_of_too_many_files() {
         let sizes: Vec<u64> = (1..=33).map(|size| 7 * size % 37 * 10).collect();
         let files: Vec<_> = sizes.iter().map(|size| file(*size, *size)).collect();
+        let files: Vec<_> = files.iter().collect();
         assert_eq!(keep(&files[..32]), [true; 32]);
         let kept = keep(&files);
         let of = |stays| (sizes.iter().zip(&kept)).filter(move |(_, kept)| **kept == stays);

@@ -19,12 +19,12 @@ use crate::{
     volume::{Source, Volume},
 };
 
-/// Where the buckets lie that were let go since a checkpoint began and that it may not have.
+/// Where buckets lie that were let go and that the newest checkpoint may not have.
 ///
 /// They are found by the hash of their subtree, which stands for the same entries at any time: versions
 /// share a spill. What changed lies in a file of its own, which is made when there is something to write
-/// and becomes one of the files of the next checkpoint; what did not, where it lay. Nothing of it is
-/// needed after the process ends.
+/// and becomes one of the files of the next checkpoint, if enough of it is used then; what did not, where it
+/// lay. Nothing of it is needed after the process ends.
 #[derive(Default)]
 pub(crate) struct Spill {
     /// Whether its file loses its name as soon as it has one: no checkpoint is to have it, and it is gone
@@ -154,7 +154,14 @@ impl Spill {
     ) -> Result<(), CheckpointError> {
         let mut inner = self.write_lock();
         let mut own = match std::mem::replace(&mut inner.own, Own::Left) {
-            Own::None => Box::new(inner.begin(volume, numbers, self.is_nameless)?),
+            Own::None => {
+                let begun = self.begin(&mut inner, volume, numbers);
+                if begun.is_err() && self.is_nameless {
+                    // Who removes files may have met it before it lost its name: the next one is made anew.
+                    inner.own = Own::None;
+                }
+                Box::new(begun?)
+            }
             Own::Open(own) => own,
             Own::Closed | Own::Left => {
                 let file = inner.number.unwrap_or_default();
@@ -263,6 +270,11 @@ impl Spill {
         Some((inner.number?, file::HEADER_LEN + inner.bytes))
     }
 
+    /// Whether no checkpoint may have its file.
+    pub(super) fn is_nameless(&self) -> bool {
+        self.is_nameless
+    }
+
     /// Whether its file is durable, and as it was written.
     pub(super) fn is_closed(&self) -> bool {
         matches!(self.read().own, Own::Closed)
@@ -273,6 +285,27 @@ impl Spill {
         self.read().number
     }
 
+    /// Makes the file and starts it as every checkpoint file starts.
+    fn begin(
+        &self,
+        inner: &mut Inner,
+        volume: &dyn Volume,
+        numbers: &Numbers,
+    ) -> Result<NewFile, CheckpointError> {
+        let number = numbers.take(volume).map_err(CheckpointError::io(0))?;
+        let mut own = NewFile::create(volume, number)?;
+        own.append(&file::header(number))?;
+        let source = volume.open(&file::name(number));
+        let source = source.map_err(CheckpointError::io(number))?;
+        if self.is_nameless {
+            let removed = volume.remove(&file::name(number));
+            removed.map_err(CheckpointError::io(number))?;
+        }
+        inner.files.push((number, source));
+        inner.number = Some(number);
+        Ok(own)
+    }
+
     // Whoever panicked left it whole: what is not known here is not let go.
     fn read(&self) -> RwLockReadGuard<'_, Inner> {
         self.inner.read().unwrap_or_else(PoisonError::into_inner)
@@ -280,29 +313,6 @@ impl Spill {
 
     fn write_lock(&self) -> RwLockWriteGuard<'_, Inner> {
         self.inner.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Inner {
-    /// Makes the file and starts it as every checkpoint file starts.
-    fn begin(
-        &mut self,
-        volume: &dyn Volume,
-        numbers: &Numbers,
-        is_nameless: bool,
-    ) -> Result<NewFile, CheckpointError> {
-        let number = numbers.take(volume).map_err(CheckpointError::io(0))?;
-        let mut own = NewFile::create(volume, number)?;
-        own.append(&file::header(number))?;
-        let source = volume.open(&file::name(number));
-        self.files
-            .push((number, source.map_err(CheckpointError::io(number))?));
-        if is_nameless {
-            let removed = volume.remove(&file::name(number));
-            removed.map_err(CheckpointError::io(number))?;
-        }
-        self.number = Some(number);
-        Ok(own)
     }
 }
 

@@ -68,9 +68,9 @@ impl NewCheckpoint<'_> {
             return Err(CheckpointError::InUse { file: number });
         }
         // What was let go at the last moment.
-        let left = self.usage.left_files(self.places);
+        let left = &self.usage.left;
         self.places
-            .close_spills(volume, &left, || file::pause(control, Default::default()))?;
+            .close_spills(volume, left, || file::pause(control, Default::default()))?;
         let written = self.write_new(volume, control);
         if written.is_err() {
             // If this fails too, the file lies there until what nobody refers to is removed.

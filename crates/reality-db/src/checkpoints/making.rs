@@ -74,14 +74,14 @@ impl Shared {
         // All that can be done before is, so that no version is held for it.
         let places = self.noticed(state::write(&self.head))?.turn();
         let usage = self.usage(&places)?;
-        let left = usage.left_files(&places);
+        let left = &usage.left;
         let volume = &*self.storage.checkpoints;
-        places.close_spills(volume, &left, || {
+        places.close_spills(volume, left, || {
             pause(control, CheckpointProgress::default())
         })?;
-        self.move_buckets(&left, control)?;
+        self.move_buckets(left, control)?;
         let places = self.noticed(state::write(&self.head))?.turn();
-        places.close_spills(volume, &left, || {
+        places.close_spills(volume, left, || {
             pause(control, CheckpointProgress::default())
         })?;
         let passing = Arc::new(Passing::default());

@@ -153,7 +153,7 @@ fn kept(candidates: &[Candidate], floor: u64) -> Vec<bool> {
                 .filter(|(number, _)| !held.contains(number))
                 .map(|(_, len)| len)
                 .sum(),
-            None => pointer.file_bytes(),
+            None => u64::MAX, // no version can be made from it
         };
         let between = pointer.journal_bytes.saturating_sub(before);
         if must_stay(at) || between / 2 >= bytes {
@@ -219,7 +219,9 @@ mod tests {
         let spilled = candidates(&[&[1, 11], &[2, 12], &[3, 13], &[4], &[5], &[6]]);
         assert_eq!(versions(&spilled, 0), [3, 5, 6]);
         let mut unknown = candidates(&[&[1, 11], &[2, 12], &[3, 13], &[4], &[5], &[6]]);
-        unknown[1].1 = None; // as large as its own file, as far as is known
-        assert_eq!(versions(&unknown, 0), [2, 4, 5, 6]);
+        unknown[2].1 = None;
+        assert_eq!(versions(&unknown, 0), [4, 5, 6]);
+        unknown[5].1 = None;
+        assert_eq!(versions(&unknown, 0), [4, 5, 6]);
     }
 }

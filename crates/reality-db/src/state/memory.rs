@@ -12,7 +12,7 @@ use merkle_core::{Subtree, Tally};
 
 use super::State;
 use crate::checkpoint::{
-    Catalogue, Numbers, Passed, Passing, Place, Places, Spilled, encode_bucket,
+    Catalogue, CheckpointError, Numbers, Passed, Passing, Place, Places, Spilled, encode_bucket,
 };
 use crate::counters::Counting;
 use crate::volume::Volume;
@@ -165,18 +165,16 @@ impl State {
         self.memory.held.is_none() && spilled > self.memory.all_bytes.max(SPILL_BYTES_MIN)
     }
 
-    /// From now on what changed is written there if it has to be let go.
+    /// From now on what changed is written there if it has to be let go, for the next checkpoint to take over.
     pub(crate) fn spill_to(&mut self, spilling: Spilling) {
         self.memory.spilling = Some(spilling);
-        if self.places.current().is_none() {
-            self.places.turn();
-        }
+        self.places.turn_to(false);
     }
 
-    /// The same for a version that is not to become the newest: nothing of it is left behind.
+    /// The same for a version that is not the newest, or not yet: nothing of it is left behind.
     pub(crate) fn spill_aside(&mut self, spilling: Spilling) {
         self.memory.spilling = Some(spilling);
-        self.places.turn_aside();
+        self.places.turn_to(true);
     }
 
     /// Becomes `other`, which was made of a clone of this: what is only this one's stays.
@@ -249,11 +247,55 @@ impl State {
         false
     }
 
+    /// The same while many changes are made of which nobody wants a checkpoint. What lies in the spills of which
+    /// nothing is of use any more is given back.
+    pub(super) fn let_go_what_changed(&mut self, steps: usize) {
+        let Some(spilling) = self.memory.spilling.clone() else {
+            return; // what changed stays, and the rest is shared with whoever this is a clone of
+        };
+        self.shrink(steps);
+        let enough = SPILLED_PER_LIVE * self.memory.all_bytes.max(SPILL_BYTES_MIN);
+        if self.places.spilled_bytes() > enough
+            && let Err(error) = self.gather(&spilling)
+        {
+            tracing::warn!(%error, "what was let go takes more of the disk than it has to");
+        }
+    }
+
+    /// Copies what is of use of the spills to one.
+    fn gather(&mut self, spilling: &Spilling) -> Result<(), CheckpointError> {
+        self.places.turn();
+        let Some(to) = self.places.current().cloned() else {
+            return Ok(());
+        };
+        let mut stored = Vec::with_capacity(STEPS_TOGETHER);
+        let copy = |stored: &mut Vec<(Subtree, Place)>| {
+            let volume = &*spilling.volume;
+            let copied = to.copy(volume, &spilling.numbers, self.profile, stored);
+            stored.clear();
+            copied
+        };
+        for subtree in self.map.subtrees_after(None) {
+            if !subtree.is_in_memory()
+                && let Some(place) = self.places.find_spilled(&subtree.hash())
+            {
+                stored.push((subtree.to_subtree(), place));
+            }
+            if stored.len() == STEPS_TOGETHER {
+                copy(&mut stored)?;
+            }
+        }
+        copy(&mut stored)?;
+        self.places.forget_others();
+        Ok(())
+    }
+
     /// Lets go of the next few subtrees. How many that were.
     fn let_go_of_some(&mut self, count: usize) -> usize {
         let mut buffer = Vec::new();
+        let began_within = self.memory.hand.is_some();
         let mut victims = self.victims(count, &mut buffer);
-        if victims.is_empty() && self.memory.hand.take().is_some() {
+        if victims.is_empty() && began_within {
             victims = self.victims(count, &mut buffer); // from the beginning
         }
         if !buffer.is_empty() && !self.spill(&buffer, &victims) {
@@ -337,7 +379,9 @@ impl State {
     /// Goes on in another file where this one is long: what was let go later is of use longer, and the
     /// next checkpoint takes over files or leaves them.
     fn turn_if_long(&mut self) {
-        let long = (self.memory.all_bytes / SPILLS_PER_LIVE).max(SPILL_FILE_BYTES_MIN);
+        // Where no checkpoint comes they become longer and longer: each is an open file.
+        let all_bytes = self.memory.all_bytes.max(self.places.spilled_bytes());
+        let long = (all_bytes / SPILLS_PER_LIVE).max(SPILL_FILE_BYTES_MIN);
         if self
             .places
             .current()
@@ -395,6 +439,9 @@ const ENTRY_BYTES: u64 = 176;
 
 /// Bytes that are written before a checkpoint is asked for, at least.
 const SPILL_BYTES_MIN: u64 = 64 << 20;
+
+/// How many times all entries may have been written before what is of use is gathered, where no checkpoint does that.
+const SPILLED_PER_LIVE: u64 = 3;
 
 /// How many files of what was let go have as many bytes as all entries, and how long one gets at least.
 const SPILLS_PER_LIVE: u64 = 8;
