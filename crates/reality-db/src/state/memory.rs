@@ -258,7 +258,9 @@ impl State {
         if self.places.spilled_bytes() > enough
             && let Err(error) = self.gather(&spilling)
         {
-            tracing::warn!(%error, "what was let go takes more of the disk than it has to");
+            spilling.counting.failed_spill();
+            tracing::warn!(%error, "what changes stays in memory from now on");
+            self.memory.spilling = None; // each try leaves a file that cannot be written
         }
     }
 
