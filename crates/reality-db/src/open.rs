@@ -219,16 +219,16 @@ pub struct OpenReport {
 }
 
 /// What versions are made from: checkpoints, and the journal behind them.
-pub(crate) struct Origin<'o> {
-    pub(crate) storage: &'o Storage,
-    pub(crate) journal: &'o Journal,
-    pub(crate) format: &'o Format,
-    pub(crate) options: &'o Options,
+struct Origin<'o> {
+    storage: &'o Storage,
+    journal: &'o Journal,
+    format: &'o Format,
+    options: &'o Options,
 }
 
 impl Origin<'_> {
     /// The content of a checkpoint, or of the genesis record if there is none.
-    pub(crate) fn begin(&self, pointer: Option<&Pointer>) -> Result<State, Fault> {
+    fn begin(&self, pointer: Option<&Pointer>) -> Result<State, Fault> {
         let (profile, limit_bytes) = (self.format.profile, self.options.cache_bytes);
         let Some(pointer) = pointer else {
             let (link, expected) = genesis(self.format);
@@ -279,22 +279,19 @@ impl Origin<'_> {
 }
 
 impl Shared {
-    pub(crate) fn origin<'o>(&'o self, journal: &'o Journal) -> Origin<'o> {
-        Origin {
-            storage: &self.storage,
-            journal,
-            format: &self.format,
-            options: &self.options,
-        }
-    }
-
-    /// The same, for versions that are not the newest: what of them is let go leaves nothing behind.
+    /// The content of a checkpoint, or of the genesis record if there is none, for versions that are not the newest: what of them is let go leaves nothing behind.
     pub(crate) fn begin(
         &self,
         journal: &Journal,
         pointer: Option<&Pointer>,
     ) -> Result<State, Fault> {
-        let mut state = self.origin(journal).begin(pointer)?;
+        let origin = Origin {
+            storage: &self.storage,
+            journal,
+            format: &self.format,
+            options: &self.options,
+        };
+        let mut state = origin.begin(pointer)?;
         state.spill_aside(self.spilling());
         Ok(state)
     }

@@ -1,11 +1,11 @@
 //! Making a version again: a checkpoint, and the records behind it.
 
-use merkle_core::{Batch, Value};
+use merkle_core::Batch;
 
 use crate::Damage;
 use crate::error::Fault;
 use crate::journal::Journal;
-use crate::state::State;
+use crate::state::{self, State};
 
 /// A version that was made from the journal.
 pub(crate) struct Replayed {
@@ -130,12 +130,8 @@ fn apply_group(state: &mut State, records: &[(u64, Vec<u8>)]) -> Result<u64, Fau
             }
         };
         outcome = outcome.map(|bytes| bytes + record.len() as u64);
-        for (key, value) in decoded.changes.changes() {
-            let change = match value.and_then(Value::bytes) {
-                Some(value) => changes.put(key, value),
-                None => changes.delete(key),
-            };
-            change.expect("the keys were in a batch before");
+        for change in decoded.changes.changes() {
+            state::add(&mut changes, change);
         }
     }
     state.update(&changes.into_sorted())?;

@@ -253,15 +253,20 @@ fn parts<'b>(batch: &Batch<'b>) -> impl Iterator<Item = Batch<'b>> {
             changes[(from + start).min(end)..end].iter()
         };
         let mut part = Batch::with_capacity(changes.len().min(2 * CHANGES_TOGETHER));
-        for (key, value) in stretch(0, middle).chain(stretch(middle, changes.len())) {
-            let change = match value.and_then(Value::bytes) {
-                Some(value) => part.put(key, value),
-                None => part.delete(key),
-            };
-            change.expect("the keys were in a batch before");
+        for change in stretch(0, middle).chain(stretch(middle, changes.len())) {
+            add(&mut part, *change);
         }
         part
     })
+}
+
+/// Adds a change of another batch.
+pub(crate) fn add<'b>(batch: &mut Batch<'b>, (key, value): (&'b [u8], Option<Value<'b>>)) {
+    let added = match value.and_then(Value::bytes) {
+        Some(value) => batch.put(key, value),
+        None => batch.delete(key),
+    };
+    added.expect("the key was in a batch before");
 }
 
 /// Bytes that the entries of a batch take in buckets, about; nothing for what it removes.

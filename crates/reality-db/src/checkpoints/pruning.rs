@@ -27,26 +27,26 @@ impl Shared {
         let kept = {
             let mut writer = self.writer()?;
             let floor = self.noticed(self.floor())?;
-            let kept = kept(&candidates, floor);
-            let gone: Vec<_> = (candidates.iter().zip(&kept))
-                .filter(|(_, kept)| !**kept)
-                .map(|((pointer, _), _)| (key(pointer.version), None))
-                .collect();
-            let mut kept = kept.into_iter();
-            let mut left = candidates;
-            left.retain(|_| kept.next().unwrap_or(true));
+            let is_kept = is_kept(&candidates, floor);
+            let (mut kept, mut gone) = (Vec::new(), Vec::new());
+            for (candidate, is_kept) in candidates.into_iter().zip(is_kept) {
+                match is_kept {
+                    true => kept.push(candidate),
+                    false => gone.push((key(candidate.0.version), None)),
+                }
+            }
             if !gone.is_empty() {
                 writer.write_small(gone)?;
             }
             // Later versions are made from the oldest checkpoint and the records behind it. It is said before
             // the older checkpoints are out of reach: who misses one finds out that there is less to read now.
-            if let Some((oldest, _)) = left.first()
+            if let Some((oldest, _)) = kept.first()
                 && oldest.version <= floor
             {
                 self.oldest.store(oldest.version, Ordering::Release);
             }
-            *lock(&self.pointers) = left.iter().map(|(pointer, _)| *pointer).collect();
-            left
+            *lock(&self.pointers) = kept.iter().map(|(pointer, _)| *pointer).collect();
+            kept
         };
         // Out of everybody's reach already: nobody waits for the removal.
         let journal = Journal::new(self.storage.engine.clone());
@@ -134,7 +134,7 @@ pub(super) fn files_of(catalogue: &Catalogue) -> Files {
 /// The newest ones, the newest at or below the floor, and of those between so few that the files that only
 /// they have take no more than half of the journal between them: versions are near one, and disk stays
 /// bounded.
-fn kept(candidates: &[Candidate], floor: u64) -> Vec<bool> {
+fn is_kept(candidates: &[Candidate], floor: u64) -> Vec<bool> {
     let start = candidates.partition_point(|(pointer, _)| pointer.version <= floor);
     let start = start.checked_sub(1);
     let newest = candidates.len().saturating_sub(POINTERS_MIN);
@@ -196,8 +196,8 @@ mod tests {
 
     /// The versions that are kept.
     fn versions(candidates: &[Candidate], floor: u64) -> Vec<u64> {
-        let kept = kept(candidates, floor).into_iter().zip(candidates);
-        kept.filter(|(kept, _)| *kept)
+        let kept = is_kept(candidates, floor).into_iter().zip(candidates);
+        kept.filter(|(is_kept, _)| *is_kept)
             .map(|(_, (pointer, _))| pointer.version)
             .collect()
     }
