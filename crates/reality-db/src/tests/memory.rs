@@ -8,7 +8,7 @@ use crate::fault::{Effect, Faults, Then};
 use crate::replay::{Roots, replay};
 use crate::state::{self, Spilling};
 use crate::volume::Volume;
-use crate::{Backend, Batch, Depth, Options, RealityDb};
+use crate::{Backend, Batch, Damage, Depth, Options, RealityDb, WayOut};
 
 /// A key that lies anywhere.
 fn key(place: u64) -> [u8; 32] {
@@ -191,6 +191,20 @@ fn nothing_is_written_while_a_version_is_held_that_can_be_before() {
     for (at, place) in places.iter().enumerate() {
         let round = if at < 100 { 3 } else { 2 };
         assert_eq!(db.get(&key(*place)).unwrap(), Some(value(round)));
+    }
+}
+
+#[test]
+fn the_limit_holds_after_a_way_out_of_panic_mode() {
+    const LIMIT: u64 = 1 << 20;
+    let options = Options::new().cache_bytes(LIMIT).background(false);
+    let db = Stage::memory().open(&options).unwrap();
+    commit(&db, 0, 10_000, |at| at);
+    db.shared.panic(&Damage::Mark);
+    db.take_way_out(&WayOut::Rebuild, "it was none").unwrap();
+    for round in 1..10 {
+        commit(&db, round, 1_000, |at| at * 10 + round);
+        assert!(bytes(&db) <= LIMIT, "{} bytes", bytes(&db));
     }
 }
 
