@@ -164,11 +164,15 @@ impl Engine for WalEngine {
     fn write(&self, batch: EngineBatch) -> Result<(), EngineError> {
         let shared = &*self.shared;
         shared.wait_for_room();
-        let mut log = shared.log();
-        shared.check()?;
         if batch.changes.is_empty() {
-            return Ok(());
+            return shared.check();
         }
+        // Whoever never asks for a sync goes on in the other file nevertheless.
+        let mut log = match shared.log() {
+            log if log.end() < shared.options.file_bytes => log,
+            log => shared.sync_and_turn(log)?,
+        };
+        shared.check()?;
         let written = log.append(&batch);
         written.map_err(|error| shared.refuse(error.into()))?;
         if shared.pending().add(batch) {
@@ -178,11 +182,8 @@ impl Engine for WalEngine {
     }
 
     fn sync(&self) -> Result<(), EngineError> {
-        let mut log = self.shared.synced()?;
-        if log.end() >= self.shared.options.file_bytes {
-            self.shared.turn(&mut log);
-        }
-        Ok(())
+        let shared = &*self.shared;
+        shared.sync_and_turn(shared.log()).map(drop)
     }
 
     fn disk_bytes(&self) -> Result<u64, EngineError> {
@@ -202,7 +203,10 @@ impl Engine for WalEngine {
         }
         // Once for what is on its way already, and once for the rest.
         for _ in 0..2 {
-            shared.turn(&mut *shared.synced()?);
+            let mut log = shared.log();
+            shared.sync(&mut log)?;
+            shared.turn(&mut log);
+            drop(log);
             shared.wait_for_engine();
         }
         shared.check()?;
@@ -223,12 +227,21 @@ impl Shared {
         }
     }
 
-    /// The log, once all that was written is durable.
-    fn synced(&self) -> Result<MutexGuard<'_, Log>, EngineError> {
-        let mut log = self.log();
+    /// Makes all that was written durable.
+    fn sync(&self, log: &mut Log) -> Result<(), EngineError> {
         self.check()?;
-        let synced = log.sync();
-        synced.map_err(|error| self.refuse(error.into()))?;
+        log.sync().map_err(|error| self.refuse(error.into()))
+    }
+
+    /// The same, and then goes on in the other file if this one is as long as it should be.
+    fn sync_and_turn<'l>(
+        &self,
+        mut log: MutexGuard<'l, Log>,
+    ) -> Result<MutexGuard<'l, Log>, EngineError> {
+        self.sync(&mut log)?;
+        if log.end() >= self.options.file_bytes {
+            self.turn(&mut log);
+        }
         Ok(log)
     }
 

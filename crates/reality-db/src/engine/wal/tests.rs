@@ -135,6 +135,30 @@ fn overwrites_its_files_once_the_engine_has_them() {
     }
 }
 
+#[test]
+fn is_bounded_where_nobody_asks_for_a_sync() {
+    for thread in [false, true] {
+        let store = Store::default();
+        let options = WalOptions {
+            file_bytes: ROOM,
+            thread,
+        };
+        let volume: Arc<dyn Volume> = Arc::new(store.volume.clone());
+        let wal = WalEngine::open(volume, Box::new(store.engine.clone()), options).unwrap();
+        for key in 0..4_000 {
+            wal.write(put(key, 1_000)).unwrap();
+        }
+        // Two files, each as long as commits let it get while the engine is behind, and its last frame.
+        let most = 2 * (FILES_MAX * ROOM + 2 * ROOM);
+        assert!(wal.shared.log().disk_bytes().unwrap() <= most);
+        assert_eq!(keys(&wal), (0..4_000).collect::<Vec<_>>());
+        assert!(keys(&store.engine).len() > 3_000);
+        wal.sync().unwrap();
+        store.crash(wal, 0);
+        assert_eq!(keys(&store.open(ROOM)).len(), 4_000);
+    }
+}
+
 /// Bytes of a frame with one key of four bytes and a value of twenty.
 const FRAME: u64 = 88 + 2 + 4 + 4 + 20;
 
