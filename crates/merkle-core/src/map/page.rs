@@ -307,8 +307,11 @@ impl Page {
         self.pages.get_mut(item)?.take()
     }
 
-    /// Puts a page at `item`, where an open one was.
+    /// Puts a page at `item`, where an open one or a subtree known by its hash was.
     pub(crate) fn put_page(&mut self, item: usize, page: Arc<Self>) {
+        if let Item::Stub { prefix, .. } = self.items[item] {
+            self.garbage += prefix.len;
+        }
         self.pages.resize(self.len(), None);
         self.pages[item] = Some(page);
         self.items[item] = Item::Page;
@@ -432,7 +435,8 @@ impl Page {
     /// Copies the text that is still pointed to, dropping the rest.
     fn compact(&mut self) {
         let old = core::mem::take(&mut self.text);
-        let mut text = Vec::with_capacity(old.len());
+        let kept = old.len().saturating_sub(usize::from(self.garbage));
+        let mut text = Vec::with_capacity(old.len().min(2 * kept));
         let mut keep = |span: &mut Span| {
             *span = append(
                 &mut text,

@@ -19,7 +19,7 @@ use super::{
     subtree::Subtree,
     tree::Tree,
     undo::Undo,
-    update::{Tally, assemble, update},
+    update::{Tally, Top, assemble, build_all},
 };
 use crate::{Hash, Hasher, Proof, Query, Sha256, proof};
 pub use subtrees::{IntoSubtrees, SubtreeEntries, SubtreeRef, Subtrees};
@@ -579,23 +579,79 @@ impl Fetched {
         subtree: &Subtree,
         entries: &Batch<'_>,
     ) -> Result<Self, SupplyError> {
-        let entries = entries.sorted();
-        let belongs = |(key, value): &(&[u8], Option<_>)| value.is_some() && subtree.contains(key);
-        if let Some(entry) = entries.iter().position(|entry| !belongs(entry)) {
-            return Err(SupplyError::Misplaced { entry });
-        }
-        let nothing = (None, hasher.empty());
-        let ((top, computed), _) = update(hasher, nothing, &entries, None);
-        match top {
-            Some(top) if computed == subtree.hash() => Ok(Self {
-                subtree: subtree.clone(),
-                top,
-            }),
-            _ => Err(SupplyError::HashMismatch {
-                expected: subtree.hash(),
-                computed,
-            }),
-        }
+        let mut checked = Self::check_all(hasher, &[(subtree, entries)]);
+        checked.pop().expect("one answer for each")
+    }
+
+    /// Holds the entries of each of some subtrees against its hash, as [`check`](Self::check) does, and
+    /// answers for each.
+    ///
+    /// Faster than one after the other: nodes of all of them are hashed together. Some dozen subtrees of
+    /// a usual size stay in the cache until they are hashed.
+    ///
+    /// ```
+    /// use merkle_core::{Batch, Fetched, Map, PartialMap, Sha256};
+    ///
+    /// let keys: Vec<_> = (0..1000_u32).map(u32::to_be_bytes).collect();
+    /// let mut batch = Batch::new();
+    /// for key in &keys {
+    ///     batch.put(key, b"1")?;
+    /// }
+    /// let mut map = Map::<Sha256>::new();
+    /// map.update(&batch);
+    /// let subtrees = PartialMap::from(map).subtrees();
+    ///
+    /// let mut fetched = [Batch::new(), Batch::new()];
+    /// for (subtree, entries) in subtrees.iter().zip(&mut fetched) {
+    ///     for key in keys.iter().filter(|key| subtree.contains(&key[..])) {
+    ///         entries.put(key, b"1")?;
+    ///     }
+    /// }
+    /// fetched[1].put(&keys[999], b"1")?; // which is not one of its keys
+    /// let fetched: Vec<_> = subtrees.iter().zip(&fetched).collect();
+    /// let checked = Fetched::check_all(&Sha256, &fetched);
+    /// assert!(checked[0].is_ok() && checked[1].is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn check_all<H: Hasher>(
+        hasher: &H,
+        fetched: &[(&Subtree, &Batch<'_>)],
+    ) -> Vec<Result<Self, SupplyError>> {
+        let mut entries = Vec::new();
+        let mut ends = Vec::with_capacity(fetched.len());
+        let misplaced: Vec<Option<usize>> = (fetched.iter())
+            .map(|(subtree, batch)| {
+                let start = entries.len();
+                entries.extend_from_slice(&batch.sorted());
+                let belongs =
+                    |(key, value): &(&[u8], Option<_>)| value.is_some() && subtree.contains(key);
+                let misplaced = entries[start..].iter().position(|entry| !belongs(entry));
+                if misplaced.is_some() {
+                    entries.truncate(start);
+                }
+                ends.push(entries.len());
+                misplaced
+            })
+            .collect();
+        let trees = build_all(hasher, &entries, &ends);
+        let answer = |((subtree, _), misplaced, (top, computed)): (&(&Subtree, _), _, Top)| {
+            if let Some(entry) = misplaced {
+                return Err(SupplyError::Misplaced { entry });
+            }
+            match top {
+                Some(top) if computed == subtree.hash() => Ok(Self {
+                    subtree: (*subtree).clone(),
+                    top,
+                }),
+                _ => Err(SupplyError::HashMismatch {
+                    expected: subtree.hash(),
+                    computed,
+                }),
+            }
+        };
+        let each = fetched.iter().zip(misplaced).zip(trees);
+        each.map(|((fetched, misplaced), tree)| answer((fetched, misplaced, tree)))
+            .collect()
     }
 }
 

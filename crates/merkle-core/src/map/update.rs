@@ -85,7 +85,29 @@ pub(crate) fn update<H: Hasher>(
     (top, tally)
 }
 
-/// The same for changes that are not many, each level of pages at a time.
+/// Lays out several trees, each of the entries up to its end in `ends`, which are in key order and have
+/// values. They are hashed together.
+pub(crate) fn build_all<H: Hasher>(
+    hasher: &H,
+    entries: &[(&[u8], Change<'_>)],
+    ends: &[usize],
+) -> Vec<Top> {
+    let mut update = Update::new(hasher, entries, &[]);
+    update.hash_leaves(0..entries.len());
+    let mut start = 0;
+    let outcomes: Vec<Outcome> = (ends.iter())
+        .map(|&end| {
+            let fragment = update.fresh(start..end);
+            start = end;
+            update.settle(fragment, true)
+        })
+        .collect();
+    update.hash_all();
+    let taken = outcomes.iter().map(|outcome| update.take(outcome));
+    taken.collect()
+}
+
+/// The same as [`update`] for changes that are not many, each level of pages at a time.
 fn update_together<H: Hasher>(
     hasher: &H,
     (top, root): Top,

@@ -101,6 +101,8 @@ pub struct Subtrees<'m> {
     /// What is still to come, nearest last: pages, and which of their items are next.
     rest: Vec<Place<'m>>,
     after: Option<Vec<u8>>,
+    /// Whether those outside memory are left out.
+    only_in_memory: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -134,7 +136,29 @@ impl<'m> Subtrees<'m> {
         Self {
             rest,
             after: after.map(<[u8]>::to_vec),
+            only_in_memory: false,
         }
+    }
+
+    /// The same without those that are outside memory, which costs less than to leave them out afterwards.
+    ///
+    /// ```
+    /// use merkle_core::{Batch, Map, PartialMap, Sha256};
+    ///
+    /// let mut batch = Batch::new();
+    /// batch.put(b"alice", b"900")?;
+    /// let mut map = Map::<Sha256>::new();
+    /// map.update(&batch);
+    /// let mut map = PartialMap::from(map);
+    /// map.evict(&map.subtrees()[0]);
+    /// assert_eq!(map.subtrees_after(None).count(), 1);
+    /// assert_eq!(map.subtrees_after(None).in_memory().count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn in_memory(mut self) -> Self {
+        self.only_in_memory = true;
+        self
     }
 }
 
@@ -156,7 +180,9 @@ impl<'m> Iterator for Subtrees<'m> {
                     item: None,
                     hash,
                 }
-            } else if next >= page.len() {
+            } else if next >= page.len()
+                || self.only_in_memory && matches!(page.item(next), Item::Stub { .. })
+            {
                 continue;
             } else {
                 let hash = item_hash(page, next, hash);

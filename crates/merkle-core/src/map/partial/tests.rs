@@ -63,6 +63,13 @@ fn goes_over_all(map: &PartialMap, model: &Model) {
             );
         }
     };
+    let in_memory = map.subtrees_after(None).in_memory();
+    assert!(
+        in_memory.map(|found| found.to_subtree()).eq(subtrees
+            .iter()
+            .filter(|it| map.entries(it).is_some())
+            .cloned())
+    );
     for at in 0..subtrees.len() {
         let behind = map.subtrees_after(Some(subtrees[at].prefix()));
         let behind: Vec<_> = behind.map(|found| found.to_subtree()).collect();
@@ -254,6 +261,84 @@ fn lets_go_only_of_what_it_is_cut_into() {
     let subtrees = partial.subtrees();
     assert_eq!(subtrees.len(), 1);
     assert!(partial.evict(&subtrees[0]));
+}
+
+#[test]
+fn checks_many_subtrees_as_it_checks_one() {
+    let model: Model = (0..3000_u32)
+        .map(|key| (Sha256.value(&key.to_be_bytes()).as_ref().to_vec(), vec![1]))
+        .collect();
+    let mut map = PartialMap::from(map_of(Sha256, &model));
+    let subtrees = map.subtrees();
+    let entries = |subtree: &Subtree| {
+        let mut batch = Batch::new();
+        for (key, value) in model.iter().filter(|(key, _)| subtree.contains(key)) {
+            batch.put(key, value).unwrap();
+        }
+        batch
+    };
+    let mut batches: Vec<_> = subtrees.iter().map(entries).collect();
+    for subtree in &subtrees {
+        assert!(map.evict(subtree));
+    }
+    let (changed, misplaced) = (3, 7);
+    let key = model.keys().find(|key| subtrees[changed].contains(key));
+    batches[changed].put(key.unwrap(), b"other").unwrap();
+    batches[misplaced] = entries(&subtrees[misplaced + 1]);
+    let fetched: Vec<_> = subtrees.iter().zip(&batches).collect();
+    let checked = Fetched::check_all(&Sha256, &fetched);
+    assert_eq!(checked.len(), subtrees.len());
+    for (at, checked) in checked.into_iter().enumerate() {
+        match checked {
+            Ok(fetched) => map.put(fetched).unwrap(),
+            Err(SupplyError::HashMismatch { expected, .. }) => {
+                assert_eq!((at, expected), (changed, subtrees[at].hash()));
+            }
+            Err(error) => {
+                assert_eq!(
+                    (at, error),
+                    (misplaced, SupplyError::Misplaced { entry: 0 })
+                );
+            }
+        }
+    }
+    assert_eq!(
+        map.subtrees_after(None).in_memory().count(),
+        subtrees.len() - 2
+    );
+    supply(
+        &mut map,
+        &Missing {
+            subtrees: vec![subtrees[changed].clone(), subtrees[misplaced].clone()],
+        },
+        &model,
+    );
+    assert!(map.range(..).unwrap().eq(map_of(Sha256, &model).iter()));
+}
+
+#[test]
+fn letting_go_and_bringing_back_leaves_nothing_behind() {
+    let model: Model = (0..2000_u32)
+        .map(|key| (Sha256.value(&key.to_be_bytes()).as_ref().to_vec(), vec![1]))
+        .collect();
+    let mut map = PartialMap::from(map_of(Sha256, &model));
+    let subtree = map.subtrees().swap_remove(0);
+    let copied = |map: &PartialMap| {
+        let key = model.keys().find(|key| subtree.contains(key)).unwrap();
+        let mut batch = Batch::new();
+        batch.put(key, b"2").unwrap();
+        map.clone().update(&batch).unwrap().copied_bytes
+    };
+    let before = copied(&map);
+    let missing = Missing {
+        subtrees: vec![subtree.clone()],
+    };
+    for _ in 0..10_000 {
+        assert!(map.evict(&subtree));
+        supply(&mut map, &missing, &model);
+    }
+    let after = copied(&map);
+    assert!(after < 2 * before, "{before} bytes before, {after} after");
 }
 
 #[test]

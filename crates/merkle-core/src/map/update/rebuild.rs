@@ -135,6 +135,15 @@ impl<H: Hasher> Update<'_, H> {
         self.settle(fragment, true)
     }
 
+    /// The leaves that some changes write, which are hashed already.
+    pub(super) fn fresh(&self, changes: Range<usize>) -> Fragment {
+        let mut fragment = Fragment::with_capacity(changes.len());
+        for change in changes {
+            self.push_new(&mut fragment, change);
+        }
+        fragment
+    }
+
     /// Adds the leaf that a change writes, with the gap before it.
     fn push_new(&self, fragment: &mut Fragment, change: usize) {
         let part = Part::New {
