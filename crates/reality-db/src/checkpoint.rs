@@ -35,7 +35,7 @@ pub use error::{CheckpointError, Damage};
 pub use file::CheckpointProgress;
 pub(crate) use file::{Control, pause};
 pub(crate) use passing::{Passed, Passing};
-pub(crate) use place::Place;
+pub(crate) use place::{CHECKED_TOGETHER, Place, check_all};
 pub(crate) use places::Places;
 pub(crate) use pointer::Pointer;
 pub(crate) use retire::{Numbers, remove_behind, remove_unreferenced};

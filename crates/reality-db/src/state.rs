@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use merkle_core::{Batch, Fetched, Missing, PartialMap, Subtree, Tally, Undo, Value};
 
 use crate::Profile;
-use crate::checkpoint::{Catalogue, Places};
+use crate::checkpoint::{CHECKED_TOGETHER, Catalogue, Places, check_all};
 use crate::engine::EngineError;
 use crate::error::Fault;
 use crate::helper::Helper;
@@ -228,18 +228,20 @@ fn fetch<'s>(
     profile: Profile,
     subtrees: &'s [Subtree],
 ) -> Result<Vec<(Fetched, &'s Subtree, Weight)>, Fault> {
-    let buckets = places.load_all(subtrees)?;
-    let fetched = subtrees.iter().zip(&buckets).map(|(subtree, bucket)| {
-        let entries = bucket.batch().ok();
-        let checked = entries.and_then(|entries| Fetched::check(&profile, subtree, &entries).ok());
-        let checked = checked.ok_or_else(|| Fault::from(places.damage(subtree)))?;
-        let weight = Weight {
-            bytes: bucket.bytes().len() as u64,
-            entries: bucket.entries(),
-        };
-        Ok((checked, subtree, weight))
-    });
-    fetched.collect()
+    let mut all = Vec::with_capacity(subtrees.len());
+    for subtrees in subtrees.chunks(CHECKED_TOGETHER) {
+        let buckets = places.load_all(subtrees)?;
+        let checked = check_all(profile, subtrees.iter().zip(&buckets));
+        for ((subtree, bucket), checked) in subtrees.iter().zip(&buckets).zip(checked) {
+            let checked = checked.map_err(|_| Fault::from(places.damage(subtree)))?;
+            let weight = Weight {
+                bytes: bucket.bytes().len() as u64,
+                entries: bucket.entries(),
+            };
+            all.push((checked, subtree, weight));
+        }
+    }
+    Ok(all)
 }
 
 /// Parts of a batch that is sorted, each of one stretch of keys in either half of it: so both threads have work

@@ -44,7 +44,10 @@ impl Bucket {
     ///
     /// [`Damage::Entries`].
     pub(crate) fn batch(&self) -> Result<Batch<'_>, Damage> {
-        let mut batch = Batch::new();
+        // Each has at least the two bytes of its lengths.
+        let most = self.bytes().len() / 2;
+        let entries = usize::try_from(self.entries).unwrap_or(most);
+        let mut batch = Batch::with_capacity(entries.min(most));
         let decoded = self.decode(|key, value| batch.put(key, value).is_ok());
         decoded.map(|()| batch)
     }

@@ -32,6 +32,8 @@ pub(crate) struct Catalogue {
     ///
     /// INVARIANT: a row starts at each, whose subtree can be decoded and whose place lies in its file.
     rows: Vec<u32>,
+    /// The first bytes of the prefix of each row: a search meets few others, which lie all over `bytes`.
+    heads: Vec<u64>,
 }
 
 /// A file that holds buckets of a checkpoint.
@@ -82,6 +84,7 @@ impl Catalogue {
             files: Vec::new(),
             bytes,
             rows: Vec::new(),
+            heads: Vec::new(),
         };
         let mut reader = Reader::new(&catalogue.bytes);
         let head = Head::decode(&mut reader)
@@ -107,6 +110,7 @@ impl Catalogue {
     /// Finds the rows, which start at `start`, and checks each of them and what they add up to.
     fn index(&mut self, start: usize, rows: usize) -> Result<(), CheckpointError> {
         let mut starts = Vec::with_capacity(rows);
+        let mut heads = Vec::with_capacity(rows);
         let mut live_bytes = vec![0_u64; self.files.len()];
         let mut entries = 0_u64;
         let mut reader = Reader::new(self.bytes.get(start..).unwrap_or_default());
@@ -123,6 +127,7 @@ impl Catalogue {
                 return Err(self.damaged(Damage::Catalogue { at }));
             };
             starts.push(start);
+            heads.push(head_of(row.prefix()));
             // Each sum is at most that of lengths that were read: no overflow short of 2^64 bytes.
             entries = entries.saturating_add(row.location.entries);
             let live = &mut live_bytes[row.location.file];
@@ -140,7 +145,7 @@ impl Catalogue {
         for (file, live) in self.files.iter_mut().zip(live_bytes) {
             file.live_bytes = live;
         }
-        self.rows = starts;
+        (self.rows, self.heads) = (starts, heads);
         Ok(())
     }
 
@@ -201,12 +206,10 @@ impl Catalogue {
     /// Where the entries of `subtree` lie; none if the checkpoint has no subtree of this name and
     /// hash. O(log n).
     pub(crate) fn find(&self, subtree: &Subtree) -> Option<Location> {
-        let at = self.rows.binary_search_by(|&start| {
-            let row = self.row(start);
-            row.map_or(&[][..], Row::prefix).cmp(subtree.prefix())
-        });
+        let at = self.search(subtree.prefix());
         let row = self.row(*self.rows.get(at.ok()?)?)?;
-        (row.subtree()? == *subtree).then_some(row.location)
+        let is_same = row.hash() == Some(subtree.hash()) && row.subtree()? == *subtree;
+        is_same.then_some(row.location)
     }
 
     /// The same, with the file.
@@ -250,10 +253,7 @@ impl Catalogue {
 
     /// First bytes of the subtree that comes `subtrees` after `key`; none if there are fewer.
     pub(crate) fn boundary_after(&self, key: &[u8], subtrees: usize) -> Option<&[u8]> {
-        let after = self.rows.partition_point(|&start| {
-            let row = self.row(start);
-            row.map_or(&[][..], Row::prefix) <= key
-        });
+        let after = self.search(key).map_or_else(|after| after, |at| at + 1);
         let row = self.row(*self.rows.get(after.checked_add(subtrees)?)?)?;
         Some(row.prefix())
     }
@@ -284,6 +284,26 @@ impl Catalogue {
         Row::decode(&mut Reader::new(self.bytes.get(start as usize..)?))
     }
 
+    /// Which row has this prefix, or which is the first behind it.
+    fn search(&self, prefix: &[u8]) -> Result<usize, usize> {
+        let head = head_of(prefix);
+        let first = self.heads.partition_point(|it| *it < head);
+        let rest = self.heads.get(first..).unwrap_or_default();
+        let same = match rest.get(1) {
+            Some(next) if *next == head => rest.partition_point(|it| *it == head),
+            _ => usize::from(rest.first() == Some(&head)), // nearly always: the end is not searched for
+        };
+        let rows = self.rows.get(first..first + same).unwrap_or_default();
+        let at = rows.binary_search_by(|&start| self.prefix(start).cmp(prefix));
+        at.map(|at| first + at).map_err(|at| first + at)
+    }
+
+    /// The prefix of the row that starts there, and nothing else of it.
+    fn prefix(&self, start: u32) -> &[u8] {
+        let bytes = self.bytes.get(start as usize..);
+        Row::prefix_at(&mut Reader::new(bytes.unwrap_or_default())).unwrap_or_default()
+    }
+
     /// Reads the catalogue's bytes again and compares them with its hash.
     ///
     /// # Errors
@@ -302,6 +322,14 @@ impl Catalogue {
             damage,
         }
     }
+}
+
+/// The first eight bytes of a prefix as a number, which sorts as they do.
+fn head_of(prefix: &[u8]) -> u64 {
+    let mut head = [0; 8];
+    let len = prefix.len().min(head.len());
+    head[..len].copy_from_slice(&prefix[..len]);
+    u64::from_be_bytes(head)
 }
 
 /// Finds the rows of subtrees that are asked for in key order. O(n) for all of them together.

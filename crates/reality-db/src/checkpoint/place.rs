@@ -14,6 +14,9 @@ use crate::{Profile, volume::Source};
 /// Most bytes of one read, unless a single bucket is larger.
 const READ_BYTES: usize = 1 << 20;
 
+/// Buckets that are read and checked together: enough to hash in full lanes, few enough to stay in the cache.
+pub(crate) const CHECKED_TOGETHER: usize = 64;
+
 /// Where a bucket lies.
 #[derive(Clone)]
 pub(crate) struct Place {
@@ -40,29 +43,54 @@ impl Place {
         profile: Profile,
         subtree: &Subtree,
     ) -> Result<Bucket, CheckpointError> {
-        let damaged = |damage| CheckpointError::Damaged {
+        let bucket = self.read()?;
+        let checked = check_all(profile, [(subtree, &bucket)]).pop();
+        match checked {
+            Some(Err(damage)) => Err(self.damaged(damage)),
+            _ => Ok(bucket),
+        }
+    }
+
+    /// What it means that what lies here is damaged.
+    pub(super) fn damaged(&self, damage: Damage) -> CheckpointError {
+        CheckpointError::Damaged {
             file: self.number,
             offset: self.location.offset,
             damage,
-        };
-        let bucket = self.read()?;
-        let entries = bucket.batch().map_err(damaged)?;
-        let checked = Fetched::check(&profile, subtree, &entries);
-        checked.map_err(|_| damaged(Damage::Hash))?;
-        drop(entries);
-        Ok(bucket)
+        }
     }
 
     /// Reads the bucket.
-    fn read(&self) -> Result<Bucket, CheckpointError> {
+    pub(super) fn read(&self) -> Result<Bucket, CheckpointError> {
         let run = std::slice::from_ref(&self.location);
         let read = read(self.number, &*self.source, run)?.pop();
-        read.ok_or(CheckpointError::Damaged {
-            file: self.number,
-            offset: self.location.offset,
-            damage: Damage::Hash,
-        })
+        read.ok_or_else(|| self.damaged(Damage::Hash))
     }
+}
+
+/// Holds buckets against the hashes of their subtrees, and answers for each.
+pub(crate) fn check_all<'b>(
+    profile: Profile,
+    buckets: impl IntoIterator<Item = (&'b Subtree, &'b Bucket)>,
+) -> Vec<Result<Fetched, Damage>> {
+    let mut answers = Vec::new();
+    let (mut places, mut decoded) = (Vec::new(), Vec::new());
+    for (at, (subtree, bucket)) in buckets.into_iter().enumerate() {
+        answers.push(Err(Damage::Hash));
+        match bucket.batch() {
+            Ok(entries) => {
+                places.push(at);
+                decoded.push((subtree, entries));
+            }
+            Err(damage) => answers[at] = Err(damage),
+        }
+    }
+    let decoded: Vec<_> = decoded.iter().map(|(it, entries)| (*it, entries)).collect();
+    let checked = Fetched::check_all(&profile, &decoded);
+    for (at, checked) in places.into_iter().zip(checked) {
+        answers[at] = checked.map_err(|_| Damage::Hash);
+    }
+    answers
 }
 
 /// Reads the buckets of some subtrees, which lie where `find` says: one read for each, or for several

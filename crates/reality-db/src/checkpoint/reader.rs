@@ -41,6 +41,13 @@ impl<'b> Reader<'b> {
 
     /// An unsigned LEB128 integer in its shortest form, of at most 64 bits.
     pub(super) fn uvarint(&mut self) -> Option<u64> {
+        // Nearly all are of one byte.
+        if let Some((&byte, rest)) = self.rest.split_first()
+            && byte < 0x80
+        {
+            self.rest = rest;
+            return Some(u64::from(byte));
+        }
         let mut value = 0;
         for (at, shift) in (0..64).step_by(7).enumerate() {
             let byte = *self.rest.get(at)?;

@@ -89,6 +89,11 @@ impl<'c> Row<'c> {
         Some(Self { name, location })
     }
 
+    /// The prefix of the next row.
+    pub(super) fn prefix_at(reader: &mut Reader<'c>) -> Option<&'c [u8]> {
+        reader.counted()?.get(NAME_LEN_MIN..)
+    }
+
     /// The subtree; none if the name is none.
     pub(super) fn subtree(self) -> Option<Subtree> {
         Subtree::decode(self.name).ok()

@@ -8,9 +8,10 @@ use std::{
 use merkle_core::{Hash, Subtree};
 
 use super::{
+    bucket::Bucket,
     error::CheckpointError,
     file::{self, NewFile},
-    place::Place,
+    place::{CHECKED_TOGETHER, Place, check_all},
     retire::Numbers,
     row::Location,
 };
@@ -207,14 +208,21 @@ impl Spill {
         stored: &[(Subtree, Place)],
     ) -> Result<(), CheckpointError> {
         let (mut bytes, mut buckets) = (Vec::new(), Vec::with_capacity(stored.len()));
-        for (subtree, place) in stored {
-            let bucket = place.read_sound(profile, subtree)?;
-            bytes.extend_from_slice(bucket.bytes());
-            buckets.push(Spilled {
-                hash: subtree.hash(),
-                len: bucket.bytes().len(),
-                entries: bucket.entries(),
-            });
+        for stored in stored.chunks(CHECKED_TOGETHER) {
+            let read: Vec<Bucket> = (stored.iter())
+                .map(|(_, place)| place.read())
+                .collect::<Result<_, _>>()?;
+            let subtrees = stored.iter().map(|(subtree, _)| subtree);
+            let checked = check_all(profile, subtrees.zip(&read));
+            for (((subtree, place), bucket), checked) in stored.iter().zip(&read).zip(checked) {
+                checked.map_err(|damage| place.damaged(damage))?;
+                bytes.extend_from_slice(bucket.bytes());
+                buckets.push(Spilled {
+                    hash: subtree.hash(),
+                    len: bucket.bytes().len(),
+                    entries: bucket.entries(),
+                });
+            }
         }
         match buckets.is_empty() {
             true => Ok(()),

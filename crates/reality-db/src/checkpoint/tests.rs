@@ -431,3 +431,35 @@ fn boundaries_cut_the_keys_into_stretches() {
     let possible = catalogue.len().div_ceil(11)..=catalogue.len().div_ceil(10);
     assert!(possible.contains(&stretches), "{stretches} stretches");
 }
+
+#[test]
+fn finds_subtrees_whose_keys_begin_alike() {
+    let mut store = Store::new(Profile::Blake3);
+    let shared = [
+        &b""[..],
+        b"account/",
+        b"account/\0\0\0",
+        b"account/of/somebody/",
+    ];
+    let changes: Vec<_> = (shared.iter())
+        .flat_map(|shared| (0..300).map(move |at| [shared, &key(at)[..]].concat()))
+        .map(|key| (key, Some(vec![1; 20])))
+        .collect();
+    store.update(&changes);
+    store.checkpoint().unwrap();
+    let catalogue = store.catalogue();
+    let subtrees: Vec<Subtree> = catalogue.subtrees().collect();
+    assert!(subtrees.len() > 40);
+    let mut ends = 0;
+    for (at, subtree) in subtrees.iter().enumerate() {
+        let bucket = load(catalogue, subtree);
+        assert_eq!(bucket.entries(), bucket.batch().unwrap().len() as u64);
+        ends += bucket.entries();
+        let behind = catalogue.boundary_after(subtree.prefix(), 0);
+        assert_eq!(behind, subtrees.get(at + 1).map(Subtree::prefix));
+        // Behind what lies between this one and the next, too.
+        let between = [subtree.prefix(), &[0]].concat();
+        assert_eq!(catalogue.boundary_after(&between, 0), behind);
+    }
+    assert_eq!(ends, 1200);
+}

@@ -320,7 +320,8 @@ impl State {
             self.memory.spilling.is_some() && current.is_some_and(|spill| spill.is_writable());
         let mut victims = Vec::with_capacity(count);
         let mut hand = None;
-        for subtree in self.map.subtrees_after(self.memory.hand.as_deref()) {
+        let behind = self.map.subtrees_after(self.memory.hand.as_deref());
+        for subtree in behind.in_memory() {
             // What a checkpoint still holds is not free if it is let go.
             let is_held = passed.as_ref().is_some_and(|passed| {
                 let up_to = passed.prefix.as_deref();
