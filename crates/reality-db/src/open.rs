@@ -122,10 +122,12 @@ impl RealityDb {
             // The other slot could be lost to the next failure.
             Some((_, reading)) if reading.damaged.is_some() && health == Health::Sound => {
                 tracing::warn!(at = reading.damaged, "one of the two marks was torn");
-                Head::create(storage.folder.clone(), &reading.mark)?
+                Some(Head::create(storage.folder.clone(), &reading.mark)?)
             }
-            Some((mark, _)) => mark,
-            None => Head::create(storage.folder.clone(), &marked)?,
+            Some((mark, _)) => Some(mark),
+            // That it is not there is damage. One made now would say that nothing is lost: only a way out
+            // makes it again.
+            None => None,
         };
         let begun = (pointers.iter()).find(|pointer| pointer.version == report.checkpoint);
         let journal_bytes =

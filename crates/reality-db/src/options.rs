@@ -249,7 +249,8 @@ impl Options {
     }
 
     /// Whether a damaged database is opened, in [panic mode](crate::Health::Panic): at the newest
-    /// version that can be proved, for reading and for finding a way out.
+    /// version that can be proved, for reading and for finding a way out. Looking at it mends nothing:
+    /// without this it is refused as before until [a way out is taken](crate::RealityDb::take_way_out).
     #[must_use]
     pub fn accept_damage(mut self, accept: bool) -> Self {
         self.accept_damage = accept;

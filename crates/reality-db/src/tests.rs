@@ -2,6 +2,7 @@
 
 mod counters;
 mod faults;
+mod looking;
 mod memory;
 mod model;
 mod panic;

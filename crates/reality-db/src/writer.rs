@@ -11,13 +11,16 @@ use crate::options::Durability;
 use crate::replay::{Roots, replay};
 use crate::state::State;
 use crate::storage::{Reopen, Storage};
+use crate::volume::Volume;
 use crate::{CommitError, Damage, checkpoints};
 
 /// The one who writes.
 pub(crate) struct Writer {
     journal: Journal,
     engine: Arc<Reopen>,
-    mark: Head,
+    folder: Arc<dyn Volume>,
+    /// None if it was not there or damaged when the database was opened: until a way out is taken.
+    mark: Option<Head>,
     durability: Durability,
     /// The newest record written, if it is not known to be durable.
     unsynced: Option<Mark>,
@@ -35,7 +38,7 @@ impl Writer {
     /// A writer behind `journal_bytes` of records, the last of which is that of `marked`.
     pub(crate) fn new(
         storage: &Storage,
-        mark: Head,
+        mark: Option<Head>,
         marked: Mark,
         durability: Durability,
         journal_bytes: u64,
@@ -43,6 +46,7 @@ impl Writer {
         Self {
             journal: Journal::new(storage.engine.clone()),
             engine: storage.engine.clone(),
+            folder: storage.folder.clone(),
             mark,
             durability,
             unsynced: None,
@@ -128,20 +132,21 @@ impl Writer {
     fn write_mark(&mut self, mark: Mark) {
         let small = self.marked.small;
         self.marked = Mark { small, ..mark };
-        if let Err(error) = self.mark.write(&self.marked) {
+        // Who commits is not in panic mode, and so has a mark.
+        let written = self.mark.as_mut().map(|file| file.write(&self.marked));
+        if let Some(Err(error)) = written {
             tracing::warn!(%error, version = mark.version, "the mark could not be written");
         }
     }
 
-    /// Marks another version as the last acknowledged one, in both places of the mark.
+    /// Marks another version as the last acknowledged one, durably and all or nothing: in a new mark, for
+    /// the old one may be damaged or gone.
     pub(crate) fn mark_again(&mut self, mark: Mark) -> Result<(), EngineError> {
         self.engine.sync()?;
         let small = small_records(&*self.engine)?;
         self.marked = Mark { small, ..mark };
-        for _ in 0..2 {
-            let written = self.mark.write(&self.marked);
-            written.map_err(|error| EngineError::Broken(error.to_string()))?;
-        }
+        let made = Head::create(self.folder.clone(), &self.marked);
+        self.mark = Some(made.map_err(|error| EngineError::Broken(error.to_string()))?);
         self.unsynced = None;
         Ok(())
     }
