@@ -31,6 +31,7 @@ mod write;
 pub(crate) use bucket::decode as decode_bucket;
 pub(crate) use bucket::encode as encode_bucket;
 pub(crate) use catalogue::Catalogue;
+pub(crate) use error::is_gone;
 pub use error::{CheckpointError, Damage};
 pub use file::CheckpointProgress;
 pub(crate) use file::{Control, pause};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use merkle_core::{Hash, KeyError};
 
-use crate::checkpoint::{CheckpointError, Damage as FileDamage};
+use crate::checkpoint::{CheckpointError, Damage as FileDamage, is_gone};
 use crate::engine::EngineError;
 use crate::head::HeadError;
 use crate::record::TooLarge;
@@ -319,20 +319,13 @@ impl From<HeadError> for OpenError {
 impl From<CheckpointError> for Fault {
     fn from(error: CheckpointError) -> Self {
         match error {
-            // The file is gone, or its end: no error of the system's, and the journal has it all.
-            CheckpointError::Io { file, source }
-                if matches!(
-                    source.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof
-                ) =>
-            {
-                Damage::Checkpoint {
-                    file,
-                    offset: 0,
-                    what: FileDamage::Unreadable(source.kind()),
-                }
-                .into()
+            // The journal has it all.
+            CheckpointError::Io { file, source } if is_gone(&source) => Damage::Checkpoint {
+                file,
+                offset: 0,
+                what: FileDamage::Unreadable(source.kind()),
             }
+            .into(),
             CheckpointError::Io { source, .. } => source.into(),
             CheckpointError::Damaged {
                 file,

@@ -1,4 +1,4 @@
-//! Faults in a store, at the nth operation that changes it.
+//! Faults in a store, at the nth operation that changes it, or at the nth that reads it.
 //!
 //! ```ignore
 //! for nth in 0.. {
@@ -17,16 +17,26 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::engine::{End, Engine, EngineBatch, EngineError, Entry};
 use crate::volume::{Edit, Sink, Source, Volume};
 
-/// Counts what changes a store, over all its engines and volumes, and lets the nth change fail.
+/// Counts what changes and what reads a store, over all its engines and volumes, and lets the nth of
+/// these or those fail.
 #[derive(Clone)]
 pub(crate) struct Faults {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    plan: Option<(u64, Effect, Then)>,
+    plan: Plan,
     changes: AtomicU64,
+    reads: AtomicU64,
     fired: AtomicBool,
+}
+
+#[derive(Clone, Copy)]
+enum Plan {
+    Nothing,
+    Change(u64, Effect, Then),
+    /// A read that fails once; the next works.
+    Read(u64),
 }
 
 /// What a failing change does before it fails.
@@ -58,18 +68,24 @@ enum Verdict {
 impl Faults {
     /// No fault: for counting.
     pub(crate) fn none() -> Self {
-        Self::plan(None)
+        Self::plan(Plan::Nothing)
     }
 
     /// A fault at the change that `nth` others precede.
     pub(crate) fn at(nth: u64, effect: Effect, then: Then) -> Self {
-        Self::plan(Some((nth, effect, then)))
+        Self::plan(Plan::Change(nth, effect, then))
     }
 
-    fn plan(plan: Option<(u64, Effect, Then)>) -> Self {
+    /// A passing fault at the read that `nth` others precede.
+    pub(crate) fn at_read(nth: u64) -> Self {
+        Self::plan(Plan::Read(nth))
+    }
+
+    fn plan(plan: Plan) -> Self {
         let shared = Shared {
             plan,
             changes: AtomicU64::new(0),
+            reads: AtomicU64::new(0),
             fired: AtomicBool::new(false),
         };
         let shared = Arc::new(shared);
@@ -81,6 +97,11 @@ impl Faults {
         self.shared.changes.load(Ordering::SeqCst)
     }
 
+    /// How many reads were asked for.
+    pub(crate) fn reads(&self) -> u64 {
+        self.shared.reads.load(Ordering::SeqCst)
+    }
+
     /// Whether the fault has happened.
     pub(crate) fn fired(&self) -> bool {
         self.shared.fired.load(Ordering::SeqCst)
@@ -88,7 +109,7 @@ impl Faults {
 
     /// Whether the process ends with the fault.
     pub(crate) fn is_last(&self) -> bool {
-        matches!(self.shared.plan, Some((_, _, Then::Stop)))
+        matches!(self.shared.plan, Plan::Change(_, _, Then::Stop))
     }
 
     /// Whether the process has ended, as far as the store can tell.
@@ -116,7 +137,7 @@ impl Faults {
     fn change(&self) -> Verdict {
         let number = self.shared.changes.fetch_add(1, Ordering::SeqCst);
         match self.shared.plan {
-            Some((nth, effect, _)) if nth == number => {
+            Plan::Change(nth, effect, _) if nth == number => {
                 self.shared.fired.store(true, Ordering::SeqCst);
                 Verdict::Fail(effect)
             }
@@ -144,11 +165,16 @@ impl Faults {
         }
     }
 
-    /// Reads, unless the process has ended.
+    /// Reads, unless this is the read that fails or the process has ended.
     fn read<T, E: From<io::Error>>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-        match self.stopped() {
-            true => Err(injected().into()),
-            false => work(),
+        let number = self.shared.reads.fetch_add(1, Ordering::SeqCst);
+        match self.shared.plan {
+            Plan::Read(nth) if nth == number => {
+                self.shared.fired.store(true, Ordering::SeqCst);
+                Err(injected().into())
+            }
+            _ if self.stopped() => Err(injected().into()),
+            _ => work(),
         }
     }
 }
@@ -340,6 +366,30 @@ mod tests {
                 assert_eq!(engine.get(b"key").is_err(), stopped);
                 assert_eq!(volume.list().is_err(), stopped);
             }
+        }
+    }
+
+    #[test]
+    fn fails_one_read() {
+        let engine = MemoryEngine::default();
+        let volume = MemoryVolume::default();
+        run(&engine, &volume);
+        for nth in 0..5 {
+            let faults = Faults::at_read(nth);
+            let engine = faults.engine(engine.clone());
+            let volume = faults.volume(volume.clone());
+            let mut told = vec![engine.get(b"key").is_ok(), volume.list().is_ok()];
+            let file = volume.open("file");
+            told.push(file.is_ok());
+            let file = file.or_else(|_| volume.open("file")).unwrap();
+            told.push(file.read_at(0, &mut [0; 4]).is_ok());
+            let first_failed = told.iter().position(|works| !works);
+            assert_eq!(
+                first_failed,
+                usize::try_from(nth).ok().filter(|nth| *nth < 4)
+            );
+            assert_eq!(faults.fired(), nth < 4);
+            assert_eq!(faults.reads(), 4 + u64::from(nth == 2));
         }
     }
 

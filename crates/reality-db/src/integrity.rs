@@ -5,6 +5,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use merkle_core::Hash;
+
 use crate::checkpoint::{BadPart, Catalogue, Pointer};
 use crate::db::{Shared, lock};
 use crate::engine::EngineError;
@@ -13,11 +15,14 @@ use crate::format;
 use crate::journal::{Journal, Link};
 use crate::open::genesis;
 use crate::record::{Record, record_hash};
-use crate::replay::{Replayed, Roots, replay};
+use crate::replay::{Roots, replay_watched};
 use crate::{Damage, Health, OpenError, ReadError, RealityDb, checkpoints, head, named, state};
 
 /// Threads that check buckets, beside the one that checks the journal.
 const THREADS: usize = 2;
+
+/// Most damaged records that a report names.
+const RECORDS_NAMED_MAX: usize = 1000;
 
 /// How far a check is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,12 +30,16 @@ const THREADS: usize = 2;
 pub struct IntegrityProgress {
     /// Buckets of entries that were checked.
     pub buckets: u64,
-    /// Buckets of the newest checkpoint.
+    /// Buckets of the checkpoints that were begun with so far.
     pub buckets_total: u64,
-    /// Versions whose records were checked.
+    /// Versions whose records were checked. Where numbers leap, those between count too, here and below.
     pub versions: u64,
-    /// Versions that are retained, if their numbers ascend by one.
+    /// Versions that are retained.
     pub versions_total: u64,
+    /// Versions that were made again from the records.
+    pub replayed: u64,
+    /// Versions that are to be made again, once that has begun: after all else.
+    pub replayed_total: u64,
 }
 
 /// What a check of everything found.
@@ -39,7 +48,7 @@ pub struct IntegrityProgress {
 pub struct IntegrityReport {
     /// The newest version when the check began: what it is about.
     pub version: u64,
-    /// Versions whose records were checked, each against the chain.
+    /// Versions whose records were checked, each against the chain, and are sound.
     pub versions: u64,
     /// Checkpoints whose catalogues were checked against their roots.
     pub checkpoints: u64,
@@ -51,7 +60,9 @@ pub struct IntegrityReport {
     pub replayed: u64,
     /// What is not as it was proved, and what the panic mode is for. Empty: everything is proved.
     pub damage: Vec<Damage>,
-    /// Whether it went to its end.
+    /// Whether all was looked at that the depth says. Not if `control` ended it, if there are more damaged
+    /// records than the 1,000 that are named, or if damage kept versions from being made again: what lies
+    /// behind it may be damaged too, then.
     pub complete: bool,
 }
 
@@ -74,12 +85,14 @@ pub enum Depth {
 impl RealityDb {
     /// Checks everything that is stored, down to the last byte that anything depends on.
     ///
-    /// `control` is told how far it is, from several threads, and may end it. Commits and reads go
-    /// on meanwhile. The database enters panic mode if there is damage.
+    /// `control` is told how far it is, from several threads, one at a time, and may end it. What it is told
+    /// never goes back. Commits and reads go on meanwhile. The database enters panic mode if there is
+    /// damage.
     ///
     /// # Errors
     ///
-    /// [`ReadError::Storage`] if the storage fails; damage is not an error but in the report.
+    /// [`ReadError::Storage`] if the storage fails: that is not taken for damage, and the check may be tried
+    /// again. Damage is not an error but in the report.
     ///
     /// ```
     /// # use std::ops::ControlFlow;
@@ -157,15 +170,16 @@ impl Check<'_> {
         });
         let (chain, buckets) = (chain?, buckets?);
         report.versions = chain.versions;
+        report.complete = chain.complete;
         (report.checkpoints, report.buckets) = (buckets.checkpoints, buckets.buckets);
         report.entries = buckets.entries;
         report
             .damage
             .extend(chain.damage.into_iter().chain(buckets.damage));
-        if report.damage.is_empty() && !self.is_stopped() {
+        if !self.is_stopped() {
             self.roots(depth, &mut report)?;
         }
-        report.complete = !self.is_stopped();
+        report.complete &= !self.is_stopped();
         Ok(report)
     }
 
@@ -189,69 +203,94 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Every record against the one before it, and against what is known of it elsewhere.
+    /// Every record against the one before it, and against what is known of it elsewhere. Behind a bad one
+    /// it goes on.
     fn chain(&self) -> Result<IntegrityReport, Fault> {
         let mut report = IntegrityReport::default();
-        let oldest = self.shared.oldest.load(Ordering::Acquire);
-        self.show(|progress| progress.versions_total = self.head.version - oldest + 1);
-        let mut before: Option<(u64, merkle_core::Hash)> = None;
-        for record in self.journal.scan(oldest, self.head.version) {
-            let checked = record.and_then(|(version, bytes)| {
-                let hash = record_hash(&bytes);
-                self.check_record(version, &bytes, hash, before)?;
-                before = Some((version, hash));
-                Ok(())
-            });
-            match checked {
-                Ok(()) => report.versions += 1,
-                Err(Fault::Damage(damage)) => {
-                    report.damage.push(damage);
-                    return Ok(report);
+        let (oldest, newest) = (
+            self.shared.oldest.load(Ordering::Acquire),
+            self.head.version,
+        );
+        self.show(|progress| progress.versions_total = newest - oldest + 1);
+        let (mut before, mut from, mut untold) = (None, oldest, 0);
+        let mut records = self.journal.scan(from, newest);
+        while !self.is_stopped() {
+            let (version, checked) = match records.next() {
+                None => {
+                    report.complete = true;
+                    break;
                 }
-                Err(fault) => return Err(fault),
+                Some(Ok((version, bytes))) => (version, self.check_record(version, &bytes, before)),
+                Some(Err(Fault::Damage(damage @ Damage::Record { version }))) => {
+                    if version < from || version >= newest {
+                        report.damage.push(damage);
+                        report.complete = version >= newest;
+                        before = Some(Before::bad(version));
+                        break;
+                    }
+                    from = version + 1;
+                    records = self.journal.scan(from, newest);
+                    (version, (None, Some(damage)))
+                }
+                Some(Err(fault)) => return Err(fault),
+            };
+            let (hash, damage) = checked;
+            before = Some(Before { version, hash });
+            match damage {
+                None => report.versions += 1,
+                Some(_) if report.damage.len() == RECORDS_NAMED_MAX => return Ok(report),
+                Some(damage) => report.damage.push(damage),
             }
-            if report.versions % 256 == 0 {
-                self.show(|progress| progress.versions = report.versions);
-            }
-            if self.is_stopped() {
-                return Ok(report);
+            untold += 1;
+            if untold == 256 {
+                untold = 0;
+                self.show(|progress| progress.versions = version - oldest + 1);
             }
         }
-        if before != Some((self.head.version, self.head.record_hash)) {
+        let is_there = before.is_some_and(|before| {
+            before.version == newest && before.hash.is_none_or(|it| it == self.head.record_hash)
+        });
+        if report.complete && !is_there {
             report.damage.push(Damage::TailLost {
-                acknowledged: self.head.version,
-                found: before.map(|(version, _)| version),
+                acknowledged: newest,
+                found: before.map(|before| before.version),
             });
+        }
+        if report.complete {
+            self.show(|progress| progress.versions = progress.versions_total);
         }
         Ok(report)
     }
 
+    /// The hash of a record, if it is one, and what is wrong with it.
     fn check_record(
         &self,
         version: u64,
         bytes: &[u8],
-        hash: merkle_core::Hash,
-        before: Option<(u64, merkle_core::Hash)>,
-    ) -> Result<(), Fault> {
-        let bad = || Fault::from(Damage::Record { version });
-        let header = Record::decode(bytes).map_err(|_| bad())?.header;
-        let follows = (header.previous_version, header.previous_record);
+        before: Option<Before>,
+    ) -> (Option<Hash>, Option<Damage>) {
+        let bad = (None, Some(Damage::Record { version }));
+        let Ok(Record { header, .. }) = Record::decode(bytes) else {
+            return bad;
+        };
         let is_genesis = version == 0 && bytes == genesis(&self.shared.format).1;
         if header.version != version || (version == 0 && !is_genesis) {
-            return Err(bad());
+            return bad;
         }
-        if let Some(before) = before.filter(|before| *before != follows) {
-            let follows = before.0;
-            return Err(Damage::Chain { version, follows }.into());
+        let hash = record_hash(bytes);
+        let known = (self.pointers.iter()).find(|pointer| pointer.version == version);
+        if known.is_some_and(|known| (known.record, known.root) != (hash, header.root)) {
+            return bad;
         }
-        let known = self
-            .pointers
-            .iter()
-            .find(|pointer| pointer.version == version);
-        match known.filter(|known| (known.record, known.root) != (hash, header.root)) {
-            Some(_) => Err(bad()),
-            None => Ok(()),
-        }
+        let broken = before.filter(|before| {
+            before.version != header.previous_version
+                || before.hash.is_some_and(|it| it != header.previous_record)
+        });
+        let damage = broken.map(|before| Damage::Chain {
+            version,
+            follows: before.version,
+        });
+        (Some(hash), damage)
     }
 
     /// Every catalogue against its root, buckets against the tree.
@@ -286,16 +325,17 @@ impl Check<'_> {
             catalogue.assemble(profile)?;
             return Ok(());
         }
+        let before = report.buckets;
+        self.show(|progress| progress.buckets_total += catalogue.len() as u64);
         let found = catalogue.verify(profile, THREADS, &|checked| {
-            self.show(|progress| {
-                progress.buckets = checked.buckets as u64;
-                progress.buckets_total = checked.buckets_total as u64;
-            });
+            // Of two threads the one that was first may come second.
+            let buckets = before + checked.buckets as u64;
+            self.show(|progress| progress.buckets = progress.buckets.max(buckets));
             match self.is_stopped() {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
-        });
+        })?;
         report.buckets += found.buckets as u64;
         report.entries = found.entries;
         report
@@ -322,43 +362,82 @@ impl Check<'_> {
             Depth::Stored => Roots::Last,
             Depth::Roots => Roots::Every,
         };
-        let made = replay(&self.journal, &begin, self.head.version, roots)
-            .and_then(Replayed::sound)
-            .map(|state| state.link());
-        if let Ok(made) = &made {
-            let from = pointer.map_or(0, |pointer| pointer.version);
-            report.replayed = made.version - from;
+        let from = pointer.map_or(0, |pointer| pointer.version);
+        let total = self.head.version - from;
+        self.show(|progress| progress.replayed_total = total);
+        let watch = |version: u64| {
+            // To find the first wrong root it goes back.
+            let replayed = version - from;
+            self.show(|progress| progress.replayed = progress.replayed.max(replayed));
+            match self.is_stopped() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        };
+        if self.is_stopped() {
+            return Ok(());
         }
-        match made {
-            Err(Fault::Damage(damage)) => report.damage.push(damage),
+        let made = replay_watched(&self.journal, &begin, self.head.version, roots, &watch);
+        let made = match made {
+            Ok(None) => return Ok(()),
+            Ok(Some(made)) => {
+                report.replayed = made.state.link().version - from;
+                made.sound().map(|state| state.link())
+            }
+            Err(fault) => Err(fault),
+        };
+        let damage = match made {
+            Err(Fault::Damage(damage)) => damage,
             made => {
                 let made = made?;
-                if made != self.head {
-                    report.damage.push(Damage::Root {
-                        version: self.head.version,
-                        recorded: self.head.root,
-                        computed: made.root,
-                    });
+                if made == self.head {
+                    return Ok(());
+                }
+                Damage::Root {
+                    version: self.head.version,
+                    recorded: self.head.root,
+                    computed: made.root,
                 }
             }
+        };
+        report.complete = false;
+        if !report.damage.contains(&damage) {
+            report.damage.push(damage);
         }
         Ok(())
     }
 
-    /// Tells the caller how far it is.
+    /// Tells the caller how far it is: one thread at a time, so that what is told never goes back.
     fn show(&self, change: impl FnOnce(&mut IntegrityProgress)) {
-        let progress = {
-            let mut progress = lock(&self.progress);
-            change(&mut progress);
-            *progress
-        };
-        if (self.control)(progress).is_break() {
+        let mut progress = lock(&self.progress);
+        if self.is_stopped() {
+            return;
+        }
+        change(&mut progress);
+        if (self.control)(*progress).is_break() {
             self.stopped.store(true, Ordering::Relaxed);
         }
     }
 
     fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
+    }
+}
+
+/// The record before another one.
+#[derive(Clone, Copy)]
+struct Before {
+    version: u64,
+    /// None if the record is no record: what follows it cannot be held against it.
+    hash: Option<Hash>,
+}
+
+impl Before {
+    fn bad(version: u64) -> Self {
+        Self {
+            version,
+            hash: None,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::checkpoint::{Catalogue, Pointer};
 use crate::db::{Shared, lock};
 use crate::engine::{Engine, EngineBatch, EngineError};
 use crate::error::Fault;
-use crate::head::Mark;
+use crate::head::{HeadError, Mark};
 use crate::journal::Journal;
 use crate::replay::{Roots, replay};
 use crate::state::{self, State};
@@ -116,7 +116,8 @@ impl Shared {
         let journal = Journal::new(self.storage.engine.clone());
         let acknowledged = match crate::head::read(&*self.storage.folder) {
             Ok(Some(reading)) => reading.mark.version,
-            _ => 0,
+            Ok(None) | Err(HeadError::Damaged) => 0,
+            Err(HeadError::Io(error)) => return Err(error.into()),
         };
         let newest = state::read(&self.head)?.link().version.max(acknowledged);
         let mut ways: Vec<(WayOut, State)> = Vec::new();
@@ -157,18 +158,26 @@ impl Shared {
         journal: &Journal,
         pointer: Option<&Pointer>,
     ) -> Result<Option<State>, Fault> {
-        if let Some(pointer) = pointer {
-            let checked = Catalogue::open(&*self.storage.checkpoints, pointer).map(|catalogue| {
-                catalogue.verify(self.format.profile, 2, &|_| ControlFlow::Continue(()))
-            });
-            if !checked.is_ok_and(|report| report.bad.is_empty()) {
-                return Ok(None);
-            }
+        if let Some(pointer) = pointer
+            && !self.is_sound(pointer)?
+        {
+            return Ok(None);
         }
         let start = || self.begin(journal, pointer);
         match replay(journal, &start, u64::MAX, Roots::Last) {
             Err(Fault::Damage(_)) => Ok(None),
             replayed => Ok(Some(replayed?.state)),
+        }
+    }
+
+    /// Whether all of a checkpoint is as it was written.
+    fn is_sound(&self, pointer: &Pointer) -> Result<bool, Fault> {
+        let go_on = |_| ControlFlow::Continue(());
+        let checked = Catalogue::open(&*self.storage.checkpoints, pointer)
+            .and_then(|catalogue| catalogue.verify(self.format.profile, 2, &go_on));
+        match checked.map_err(Fault::from) {
+            Err(Fault::Damage(_)) => Ok(false),
+            checked => Ok(checked?.bad.is_empty()),
         }
     }
 
@@ -215,10 +224,7 @@ impl Shared {
         let mut gone = Vec::new();
         for pointer in checkpoints::list(&*self.storage.engine)? {
             let is_within = (oldest..=last).contains(&pointer.version);
-            let report = Catalogue::open(&*self.storage.checkpoints, &pointer).map(|catalogue| {
-                catalogue.verify(self.format.profile, 2, &|_| ControlFlow::Continue(()))
-            });
-            if is_within && report.is_ok_and(|report| report.bad.is_empty()) {
+            if is_within && self.is_sound(&pointer)? {
                 kept.push(pointer);
             } else {
                 gone.push((checkpoints::key(pointer.version), None));

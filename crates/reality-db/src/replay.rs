@@ -1,8 +1,11 @@
 //! Making a version again: a checkpoint, and the records behind it.
 
+use std::ops::ControlFlow;
+
 use merkle_core::Batch;
 
 use crate::Damage;
+use crate::engine::EngineError;
 use crate::error::Fault;
 use crate::journal::Journal;
 use crate::state::{self, State};
@@ -37,6 +40,9 @@ impl Replayed {
     }
 }
 
+/// Who is told the version that a replay has come to, and may end it.
+pub(crate) type Watch<'w> = dyn Fn(u64) -> ControlFlow<()> + 'w;
+
 /// Applies the records up to version `last` to what `begin` gives, checking the chain and the roots.
 ///
 /// # Errors
@@ -49,21 +55,35 @@ pub(crate) fn replay(
     last: u64,
     roots: Roots,
 ) -> Result<Replayed, Fault> {
+    let replayed = replay_watched(journal, begin, last, roots, &|_| ControlFlow::Continue(()))?;
+    replayed.ok_or_else(|| EngineError::Broken("ended by nobody".to_owned()).into())
+}
+
+/// The same; none if `watch` ended it, which is told about every megabyte of records. It may go back
+/// to an earlier version, to find the first wrong root.
+pub(crate) fn replay_watched(
+    journal: &Journal,
+    begin: &dyn Fn() -> Result<State, Fault>,
+    last: u64,
+    roots: Roots,
+    watch: &Watch<'_>,
+) -> Result<Option<Replayed>, Fault> {
     let (mut state, mut bytes) = (begin()?, 0);
-    match apply(journal, &mut state, &mut bytes, last, roots) {
-        Ok(()) => Ok(replayed(state, bytes, None)),
+    match apply(journal, &mut state, &mut bytes, last, roots, watch) {
+        Ok(ControlFlow::Break(())) => Ok(None),
+        Ok(ControlFlow::Continue(())) => Ok(Some(replayed(state, bytes, None))),
         Err(Fault::Damage(Damage::Root { .. })) if roots == Roots::Last => {
-            replay(journal, begin, last, Roots::Every)
+            replay_watched(journal, begin, last, Roots::Every, watch)
         }
         Err(Fault::Damage(damage @ Damage::Root { .. })) => {
             // The record's changes are in the tree already: go there again, and stop before it.
             let good = state.link().version;
             (state, bytes) = (begin()?, 0);
-            apply(journal, &mut state, &mut bytes, good, Roots::Last)?;
-            Ok(replayed(state, bytes, Some(damage)))
+            let flow = apply(journal, &mut state, &mut bytes, good, Roots::Last, watch)?;
+            Ok((flow.is_continue()).then(|| replayed(state, bytes, Some(damage))))
         }
         Err(Fault::Damage(damage @ (Damage::Record { .. } | Damage::Chain { .. }))) => {
-            Ok(replayed(state, bytes, Some(damage)))
+            Ok(Some(replayed(state, bytes, Some(damage))))
         }
         Err(fault) => Err(fault),
     }
@@ -85,12 +105,14 @@ fn apply(
     bytes: &mut u64,
     last: u64,
     roots: Roots,
-) -> Result<(), Fault> {
+    watch: &Watch<'_>,
+) -> Result<ControlFlow<()>, Fault> {
     let group_bytes = match roots {
         Roots::Last => GROUP_BYTES,
         Roots::Every => 0,
     };
     let mut records = journal.scan(state.link().version.saturating_add(1), last);
+    let mut untold = 0;
     loop {
         let mut group = Vec::new();
         let mut fault = None;
@@ -99,16 +121,24 @@ fn apply(
             match records.next() {
                 Some(Ok((version, record))) => {
                     size += record.len() as u64;
+                    untold += record.len() as u64 + RECORD_WORTH_BYTES;
                     group.push((version, record));
                 }
                 Some(Err(damaged)) => fault = Some(damaged),
                 None => break,
             }
+            // What is read is not applied yet: how far it is does not change.
+            if untold >= TOLD_BYTES {
+                untold = 0;
+                if watch(state.link().version).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
         }
         *bytes += apply_group(state, &group)?;
         match fault {
             Some(fault) => return Err(fault),
-            None if group.is_empty() => return Ok(()),
+            None if group.is_empty() => return Ok(watch(state.link().version)),
             None => {}
         }
     }
@@ -152,3 +182,9 @@ fn apply_group(state: &mut State, records: &[(u64, Vec<u8>)]) -> Result<u64, Fau
 /// Bytes of records that are applied together: many, so that keys come together that lie below one
 /// page; they are held meanwhile.
 const GROUP_BYTES: u64 = 64 << 20;
+
+/// Bytes of records after which somebody is told how far it is: about ten milliseconds.
+const TOLD_BYTES: u64 = 1 << 20;
+
+/// Bytes that a record counts for beside its own: the work that is the same for each.
+const RECORD_WORTH_BYTES: u64 = 4 << 10;

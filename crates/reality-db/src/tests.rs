@@ -1,5 +1,6 @@
 //! Tests of the database as a whole, on each kind of storage.
 
+mod checking;
 mod counters;
 mod faults;
 mod looking;

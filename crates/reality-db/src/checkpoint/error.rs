@@ -134,3 +134,11 @@ impl CheckpointError {
         move |source| Self::Io { file, source }
     }
 }
+
+/// Whether it is the file that is gone, or its end: no error of the system's, which may pass.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof
+    )
+}

@@ -183,7 +183,7 @@ fn holds_trees_of_every_small_size() {
     for entries in 0..80 {
         let mut store = Store::with_entries(entries);
         assert_eq!(store.restored(), store.model, "{entries} entries");
-        let report = store.catalogue().verify(store.profile, 1, &go_on);
+        let report = store.catalogue().verify(store.profile, 1, &go_on).unwrap();
         assert_eq!((report.entries, report.bad.len()), (u64::from(entries), 0));
         store.map = store.catalogue().assemble(store.profile).unwrap();
         store.update(&[(b"another".to_vec(), Some(b"value".to_vec()))]);

@@ -1,7 +1,6 @@
 //! Verifying buckets: what lies on disk against the hashes of the tree.
 
 use std::{
-    io::ErrorKind,
     ops::{ControlFlow, Range},
     sync::{
         Mutex, PoisonError,
@@ -14,7 +13,7 @@ use merkle_core::{Batch, Map, PartialMap, Subtree};
 use super::{
     bucket::Bucket,
     catalogue::Catalogue,
-    error::{CheckpointError, Damage},
+    error::{CheckpointError, Damage, is_gone},
     file, place,
     row::Location,
 };
@@ -73,25 +72,41 @@ impl Catalogue {
     /// Works on `threads` threads, the caller's among them. Calls `progress` from all of them, after
     /// every few dozen buckets; it may wait, and end the verification, whose report then covers what
     /// was looked at. Bytes that belong to no bucket are not read: nothing ever reads them.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError::Io`], if the operating system could not read what is there: that says nothing of
+    /// what lies there.
     pub(crate) fn verify(
         &self,
         profile: Profile,
         threads: usize,
         progress: &(dyn Fn(VerifyProgress) -> ControlFlow<()> + Sync),
-    ) -> CheckpointReport {
+    ) -> Result<CheckpointReport, CheckpointError> {
         let next = AtomicUsize::new(0);
         let done = AtomicUsize::new(0);
-        let found = Mutex::new((0, Vec::new()));
+        let found = Mutex::new(Ok((0, Vec::new())));
         let work = || {
             let mut start = next.fetch_add(BUCKETS_TOGETHER, Ordering::Relaxed);
             while start < self.len() {
                 let rows = start..self.len().min(start + BUCKETS_TOGETHER);
                 let count = rows.len();
-                let (entries, mut bad) = self.verify_rows(profile, rows);
+                let verified = self.verify_rows(profile, rows);
                 {
                     let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-                    found.0 += entries;
-                    found.1.append(&mut bad);
+                    match (&mut *found, verified) {
+                        (Ok(found), Ok((entries, mut bad))) => {
+                            found.0 += entries;
+                            found.1.append(&mut bad);
+                        }
+                        (found, verified) => {
+                            next.store(self.len(), Ordering::Relaxed);
+                            if let (Ok(_), Err(error)) = (&found, verified) {
+                                *found = Err(error);
+                            }
+                            return;
+                        }
+                    }
                 }
                 let so_far = VerifyProgress {
                     buckets: done.fetch_add(count, Ordering::Relaxed) + count,
@@ -110,43 +125,51 @@ impl Catalogue {
             }
             work();
         });
-        let (entries, mut buckets) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (entries, mut buckets) = found?;
         buckets.sort_by_key(|(row, _): &(usize, BadPart)| *row);
-        let mut bad = self.verify_files();
+        let mut bad = self.verify_files()?;
         bad.extend(buckets.into_iter().map(|(_, bad)| bad));
-        CheckpointReport {
+        Ok(CheckpointReport {
             buckets: done.into_inner(),
             buckets_total: self.len(),
             entries,
             bad,
-        }
+        })
     }
 
     /// Verifies the starts of the files and the catalogue as it lies on disk.
-    fn verify_files(&self) -> Vec<BadPart> {
+    fn verify_files(&self) -> Result<Vec<BadPart>, CheckpointError> {
         let mut bad = Vec::new();
         for stored in self.files() {
-            let checked = file::check_header(&*stored.source, stored.number);
-            bad.extend(checked.err().map(|error| BadPart {
-                file: stored.number,
-                offset: 0,
-                len: file::HEADER_LEN,
-                subtree: None,
-                damage: damage(error),
-            }));
+            if let Err(error) = file::check_header(&*stored.source, stored.number) {
+                bad.push(BadPart {
+                    file: stored.number,
+                    offset: 0,
+                    len: file::HEADER_LEN,
+                    subtree: None,
+                    damage: damage(error)?,
+                });
+            }
         }
-        bad.extend(self.reread().err().map(|error| BadPart {
-            file: self.pointer().file,
-            offset: self.pointer().catalogue_at,
-            len: self.pointer().catalogue_len,
-            subtree: None,
-            damage: damage(error),
-        }));
-        bad
+        if let Err(error) = self.reread() {
+            bad.push(BadPart {
+                file: self.pointer().file,
+                offset: self.pointer().catalogue_at,
+                len: self.pointer().catalogue_len,
+                subtree: None,
+                damage: damage(error)?,
+            });
+        }
+        Ok(bad)
     }
 
     /// Verifies some buckets. Answers with the entries of the good ones, and the bad ones by row.
-    fn verify_rows(&self, profile: Profile, rows: Range<usize>) -> (u64, Vec<(usize, BadPart)>) {
+    fn verify_rows(
+        &self,
+        profile: Profile,
+        rows: Range<usize>,
+    ) -> Result<(u64, Vec<(usize, BadPart)>), CheckpointError> {
         let parts: Vec<(Subtree, Location)> = rows.clone().filter_map(|at| self.get(at)).collect();
         let (mut entries, mut bad, mut start) = (0, Vec::new(), 0);
         while start < parts.len() {
@@ -155,7 +178,7 @@ impl Catalogue {
                 bytes = bytes.saturating_add(parts[end].1.len);
                 end += 1;
             }
-            let verdicts = self.verify_parts(profile, &parts[start..end]);
+            let verdicts = self.verify_parts(profile, &parts[start..end])?;
             for ((at, (subtree, location)), verdict) in
                 (start..).zip(&parts[start..end]).zip(verdicts)
             {
@@ -175,28 +198,32 @@ impl Catalogue {
             }
             start = end;
         }
-        (entries, bad)
+        Ok((entries, bad))
     }
 
     fn verify_parts(
         &self,
         profile: Profile,
         parts: &[(Subtree, Location)],
-    ) -> Vec<Result<(), Damage>> {
+    ) -> Result<Vec<Result<(), Damage>>, CheckpointError> {
         let locations: Vec<Location> = parts.iter().map(|(_, location)| *location).collect();
         let mut buckets: Vec<Result<Bucket, Damage>> = Vec::with_capacity(parts.len());
         for run in place::runs(&locations) {
             match self.read(&locations[run.clone()]) {
                 Ok(read) => buckets.extend(read.into_iter().map(Ok)),
                 // One of them is the cause: ask for each.
-                Err(_) => buckets.extend(locations[run].iter().map(|location| {
-                    let read = self.read(std::slice::from_ref(location)).map_err(damage);
-                    read.and_then(|mut read| read.pop().ok_or(Damage::Hash))
-                })),
+                Err(_) => {
+                    for location in &locations[run] {
+                        buckets.push(match self.read(std::slice::from_ref(location)) {
+                            Ok(mut read) => read.pop().ok_or(Damage::Hash),
+                            Err(error) => Err(damage(error)?),
+                        });
+                    }
+                }
             }
         }
         let subtrees = parts.iter().map(|(subtree, _)| subtree);
-        verify_buckets(profile, subtrees.zip(buckets).collect())
+        Ok(verify_buckets(profile, subtrees.zip(buckets).collect()))
     }
 }
 
@@ -226,11 +253,14 @@ pub(super) fn verify_buckets(
     verdicts.collect()
 }
 
-/// What an error says of the part that met it.
-fn damage(error: CheckpointError) -> Damage {
+/// What an error says of the part that met it, if it is the part's: gone, or not what was written. Any
+/// other is the system's, and may pass.
+fn damage(error: CheckpointError) -> Result<Damage, CheckpointError> {
     match error {
-        CheckpointError::Damaged { damage, .. } => damage,
-        CheckpointError::Io { source, .. } => Damage::Unreadable(source.kind()),
-        _ => Damage::Unreadable(ErrorKind::Other),
+        CheckpointError::Damaged { damage, .. } => Ok(damage),
+        CheckpointError::Io { source, .. } if is_gone(&source) => {
+            Ok(Damage::Unreadable(source.kind()))
+        }
+        error => Err(error),
     }
 }

@@ -1,6 +1,8 @@
 //! Faults at every change of a store: the nth fails, everything is checked, n + 1, until a run
 //! completes.
 
+mod reads;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::ops::ControlFlow;

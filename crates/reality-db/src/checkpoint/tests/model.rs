@@ -81,7 +81,7 @@ proptest! {
                     store.checkpoint().unwrap();
                     writes_nothing_twice(before.as_deref(), store.catalogue());
                     prop_assert_eq!(store.restored(), store.model.clone());
-                    let report = store.catalogue().verify(store.profile, 2, &go_on);
+                    let report = store.catalogue().verify(store.profile, 2, &go_on).unwrap();
                     prop_assert_eq!(report.entries, store.model.len() as u64);
                     prop_assert_eq!(report.buckets, report.buckets_total);
                     prop_assert!(report.bad.is_empty());

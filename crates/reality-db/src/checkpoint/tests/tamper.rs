@@ -42,7 +42,7 @@ fn every_flipped_byte_is_found_or_never_read() {
                 .unwrap();
             let part = part_of(store.catalogue(), stored.number, at as u64);
             // Whoever has it open finds it by verifying.
-            let report = store.catalogue().verify(store.profile, 1, &go_on);
+            let report = store.catalogue().verify(store.profile, 1, &go_on).unwrap();
             let found: Vec<_> = (report.bad.iter())
                 .map(|bad| (bad.file, (bad.offset, bad.len)))
                 .collect();
@@ -157,7 +157,7 @@ fn names_every_bad_bucket_and_goes_on() {
         store.volume.overwrite(&file::name(1), at, b"?").unwrap();
     }
     for threads in [0, 1, 2, 5] {
-        let report = catalogue.verify(store.profile, threads, &go_on);
+        let report = catalogue.verify(store.profile, threads, &go_on).unwrap();
         let expected = bad.iter().map(|row| catalogue.get(*row).unwrap());
         let expected: Vec<_> = expected
             .map(|(subtree, at)| (Some(subtree), at.offset))
@@ -172,15 +172,13 @@ fn names_every_bad_bucket_and_goes_on() {
 #[test]
 fn a_verification_ends_when_it_is_told_to() {
     let store = Store::with_entries(5000);
-    let report =
-        store
-            .catalogue()
-            .verify(store.profile, 1, &|progress| match 2 * progress.buckets
-                > progress.buckets_total
-            {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            });
+    let until_half = |progress: VerifyProgress| match 2 * progress.buckets > progress.buckets_total
+    {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    let report = store.catalogue().verify(store.profile, 1, &until_half);
+    let report = report.unwrap();
     assert!(report.buckets < report.buckets_total);
     assert!(2 * report.buckets > report.buckets_total);
 }
@@ -217,7 +215,7 @@ fn exercise(store: &Store, pointer: &Pointer) {
     let Ok(catalogue) = Catalogue::open(&store.volume, pointer) else {
         return;
     };
-    let report = catalogue.verify(store.profile, 1, &go_on);
+    let report = catalogue.verify(store.profile, 1, &go_on).unwrap();
     assert_eq!(report.buckets, catalogue.len());
     let map = catalogue.assemble(store.profile);
     for subtree in catalogue.subtrees() {
