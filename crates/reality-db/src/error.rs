@@ -168,6 +168,15 @@ pub enum OpenError {
         /// What is there instead.
         found: String,
     },
+    /// The version that the caller knows is not kept any more: whether this is the database that the caller
+    /// knows cannot be told by it.
+    #[error("version {version}, which is expected, is pruned; the oldest retained is {oldest}")]
+    ExpectedPruned {
+        /// The version that the caller knows.
+        version: u64,
+        /// The oldest version that can be expected.
+        oldest: u64,
+    },
     /// Stored data is not what was proved.
     #[error(transparent)]
     Damaged(#[from] Damage),

@@ -35,7 +35,9 @@ impl RealityDb {
     /// [`OpenError`]. A damaged database is not opened, unless the options
     /// [say so](Options::accept_damage).
     pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Self, OpenError> {
-        let (storage, format) = Storage::open(path.as_ref(), options)?;
+        // One that is made now is never the one that the caller knows.
+        let create = options.create && options.expected.is_none();
+        let (storage, format) = Storage::open(path.as_ref(), &options.clone().create(create))?;
         Self::start(storage, format, options)
     }
 
@@ -116,7 +118,7 @@ impl RealityDb {
             Some(damage) => return Err(damage.into()),
         };
         if let Some((version, root)) = options.expected {
-            check_expected(&journal, &state, version, root)?;
+            check_expected(&journal, &state, oldest.max(imported), version, root)?;
         }
         let mark = match mark {
             // The other slot could be lost to the next failure.
@@ -340,18 +342,18 @@ fn check_mark(
 fn check_expected(
     journal: &Journal,
     state: &State,
+    oldest: u64,
     version: u64,
     expected: Hash,
 ) -> Result<(), OpenError> {
     let head = state.link();
-    let found = if version == head.version {
-        Some(head.root)
-    } else {
-        let record = journal.read(version)?;
-        let record = record.as_deref().map(Record::decode).transpose();
-        record
-            .map_err(|_| Damage::Record { version })?
-            .map(|record| record.header.root)
+    if version < oldest {
+        return Err(OpenError::ExpectedPruned { version, oldest });
+    }
+    let found = match version.cmp(&head.version) {
+        std::cmp::Ordering::Less => root_before(journal, version, &head)?,
+        std::cmp::Ordering::Equal => Some(head.root),
+        std::cmp::Ordering::Greater => None,
     };
     if found == Some(expected) {
         return Ok(());
@@ -362,7 +364,38 @@ fn check_expected(
         found: match found {
             Some(root) => format!("it has the root {root}"),
             None if version > head.version => format!("the newest version is {}", head.version),
-            None => "it is pruned, or was never committed".to_owned(),
+            None => "it was never committed".to_owned(),
         },
     })
+}
+
+/// The root of `version`, once the chain is followed from its record to that of `head`; none if no record
+/// has this number.
+fn root_before(journal: &Journal, version: u64, head: &Link) -> Result<Option<Hash>, Fault> {
+    let mut records = journal.scan(version, head.version);
+    let Some((number, bytes)) = records.next().transpose()? else {
+        return Ok(None);
+    };
+    if number != version {
+        return Ok(None);
+    }
+    let damaged = |version| Fault::from(Damage::Record { version });
+    let header = Record::decode(&bytes).map_err(|_| damaged(version))?.header;
+    if header.version != version {
+        return Err(damaged(version));
+    }
+    let mut link = Link {
+        version,
+        root: header.root,
+        record_hash: record_hash(&bytes),
+        entries: header.entries,
+    };
+    for record in records {
+        let (number, bytes) = record?;
+        link.follow(number, &bytes)?;
+    }
+    match link == *head {
+        true => Ok(Some(header.root)),
+        false => Err(damaged(link.version)),
+    }
 }

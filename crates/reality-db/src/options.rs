@@ -240,8 +240,14 @@ impl Options {
         self
     }
 
-    /// What the caller knows of the database: `version` had the root `root`. Anything else, above
-    /// all an older copy of the folder, is refused.
+    /// What the caller knows of the database: `version` had the root `root`. Anything else is refused: an
+    /// older copy of the folder, another history from some version on, and a folder without a database,
+    /// where none is created then.
+    ///
+    /// Of an earlier version than the newest the record is read, and the chain followed from it to the
+    /// newest: every record behind it is read and hashed, so an expectation that is kept up to date costs
+    /// least. A version that the [retention](Self::retention) has let go cannot be compared, and is
+    /// [refused](crate::OpenError::ExpectedPruned) as well: expect one that is retained.
     #[must_use]
     pub fn expect(mut self, version: u64, root: Hash) -> Self {
         self.expected = Some((version, root));

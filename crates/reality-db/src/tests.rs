@@ -2,6 +2,7 @@
 
 mod checking;
 mod counters;
+mod expected;
 mod faults;
 mod looking;
 mod memory;
