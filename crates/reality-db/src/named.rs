@@ -143,6 +143,25 @@ pub(crate) fn list(engine: &dyn Engine) -> Result<Vec<NamedSnapshot>, Fault> {
     entries.iter().map(decode).collect()
 }
 
+/// The names that cannot be read or that `is_kept` does not want, each with its key in the engine.
+pub(crate) fn unkept(
+    engine: &dyn Engine,
+    mut is_kept: impl FnMut(&Version) -> Result<bool, Fault>,
+) -> Result<Vec<(Vec<u8>, String)>, Fault> {
+    let mut unkept = Vec::new();
+    for (key, value) in engine.scan(&[KIND], &[KIND + 1], SNAPSHOTS_MAX)? {
+        let name = String::from_utf8_lossy(key.get(1..).unwrap_or_default()).into_owned();
+        let keep = match decode(&name, &value) {
+            Ok(named) => is_kept(&named.version)?,
+            Err(_) => false,
+        };
+        if !keep {
+            unkept.push((key, name));
+        }
+    }
+    Ok(unkept)
+}
+
 fn key(name: &str) -> Result<Vec<u8>, NameError> {
     let len = name.len();
     if len == 0 || len > SNAPSHOT_NAME_BYTES_MAX {

@@ -10,10 +10,12 @@ use crate::engine::{Engine, EngineBatch, EngineError};
 use crate::error::Fault;
 use crate::head::{HeadError, Mark};
 use crate::journal::Journal;
+use crate::record::Record;
 use crate::replay::{Roots, replay};
 use crate::state::{self, State};
 use crate::{
     Damage, Health, IntegrityReport, MaintenanceError, ReadError, RealityDb, Version, checkpoints,
+    named,
 };
 
 /// First byte of the engine's keys that hold incidents.
@@ -83,6 +85,9 @@ impl RealityDb {
 
     /// Takes a way out, records that and `reason`, and checks everything again.
     ///
+    /// Names of snapshots that cannot be read, and those of versions that are given up, are taken away: the
+    /// [incident](Self::incidents) says which.
+    ///
     /// # Errors
     ///
     /// [`RecoveryError`].
@@ -97,7 +102,8 @@ impl RealityDb {
         Ok(self.verify_integrity(crate::Depth::Roots, |_| ControlFlow::Continue(()))?)
     }
 
-    /// What happened when ways out were taken, oldest first: the damage, the way, the reason.
+    /// What happened when ways out were taken, oldest first: the damage, the way, the reason, and which
+    /// names of snapshots were dropped.
     ///
     /// # Errors
     ///
@@ -201,10 +207,16 @@ impl Shared {
             WayOut::ForgetHistory { before } => *before,
             WayOut::GoBack { .. } => 0,
         };
-        self.record_incident(&damage, way, reason)
+        let names = named::unkept(&*self.storage.engine, |version| {
+            Ok((oldest..=last).contains(&version.number) && is_version(&journal, version)?)
+        });
+        let names = names.map_err(ReadError::from)?;
+        self.record_incident(&damage, way, reason, &names)
             .map_err(ReadError::from)?;
-        journal
-            .remove_above(last)
+        let changes = names.into_iter().map(|(key, _)| (key, None)).collect();
+        (self.storage.engine)
+            .write(EngineBatch { changes })
+            .and_then(|()| journal.remove_above(last))
             .and_then(|()| journal.remove_below(oldest))
             .map_err(ReadError::from)?;
         let kept = self.sound_pointers(oldest, last).map_err(ReadError::from)?;
@@ -237,10 +249,20 @@ impl Shared {
         Ok(kept)
     }
 
-    fn record_incident(&self, damage: &Damage, way: &WayOut, reason: &str) -> Result<(), Fault> {
+    fn record_incident(
+        &self,
+        damage: &Damage,
+        way: &WayOut,
+        reason: &str,
+        names: &[(Vec<u8>, String)],
+    ) -> Result<(), Fault> {
         let engine = &self.storage.engine;
         let number = engine.scan(&[KIND], &[KIND + 1], INCIDENTS_MAX)?.len() as u64;
         let mut text = format!("damage: {damage}; way out: {way:?}; reason: {reason}");
+        if !names.is_empty() {
+            let names: Vec<&str> = names.iter().map(|(_, name)| &**name).collect();
+            text += &format!("; {} names of snapshots dropped: {names:?}", names.len());
+        }
         text.truncate(text.floor_char_boundary(INCIDENT_BYTES_MAX));
         let key = [&[KIND][..], &number.to_be_bytes()].concat();
         engine.write(EngineBatch {
@@ -249,6 +271,15 @@ impl Shared {
         engine.sync()?;
         Ok(())
     }
+}
+
+/// Whether a version is one that was committed, going by its record.
+fn is_version(journal: &Journal, version: &Version) -> Result<bool, Fault> {
+    let record = match journal.read(version.number) {
+        Err(Fault::Damage(_)) => return Ok(false),
+        record => record?.unwrap_or_default(),
+    };
+    Ok(Record::decode(&record).is_ok_and(|record| record.header.root == version.root))
 }
 
 /// What a way out costs: less is better.

@@ -1,5 +1,7 @@
 //! Damage: that it is found, that reads go on, and that there is a way out.
 
+mod names;
+
 use std::ops::ControlFlow;
 use std::time::Duration;
 
