@@ -14,6 +14,7 @@ use crate::error::Fault;
 use crate::format;
 use crate::journal::{Journal, Link};
 use crate::open::genesis;
+use crate::provable::{self, Content, KeySpan, Provable, Records, Start};
 use crate::record::{Record, record_hash};
 use crate::replay::{Roots, replay_watched};
 use crate::{Damage, Health, OpenError, ReadError, RealityDb, checkpoints, head, named, state};
@@ -60,6 +61,9 @@ pub struct IntegrityReport {
     pub replayed: u64,
     /// What is not as it was proved, and what the panic mode is for. Empty: everything is proved.
     pub damage: Vec<Damage>,
+    /// What can be read and proved whatever is damaged; nothing if `control` ended the check. With
+    /// [`Depth::Stored`], the checkpoints between the oldest and the newest count as sound if their catalogues are.
+    pub provable: Provable,
     /// Whether all was looked at that the depth says. Not if `control` ended it, if there are more damaged
     /// records than the 1,000 that are named, or if damage kept versions from being made again: what lies
     /// behind it may be damaged too, then.
@@ -101,6 +105,8 @@ impl RealityDb {
     /// db.put(b"alice", b"900")?;
     /// let report = db.verify_integrity(Depth::Roots, |_| ControlFlow::Continue(()))?;
     /// assert!(report.complete && report.damage.is_empty());
+    /// // Were there damage, this would say what of each version can be proved all the same.
+    /// assert!(report.provable.proves(1, b"alice"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn verify_integrity(
@@ -168,7 +174,8 @@ impl Check<'_> {
             let buckets = self.checkpoints(depth);
             (chain.join().unwrap_or_else(|_| Err(panicked())), buckets)
         });
-        let (chain, buckets) = (chain?, buckets?);
+        let (chain, (buckets, starts)) = (chain?, buckets?);
+        let unseen = !chain.complete;
         report.versions = chain.versions;
         report.complete = chain.complete;
         (report.checkpoints, report.buckets) = (buckets.checkpoints, buckets.buckets);
@@ -180,7 +187,35 @@ impl Check<'_> {
             self.roots(depth, &mut report)?;
         }
         report.complete &= !self.is_stopped();
+        if !self.is_stopped() {
+            report.provable = self.provable(&starts, &report.damage, unseen)?;
+        }
         Ok(report)
+    }
+
+    /// What can be made of `starts` and the journal, as far as it is sound.
+    fn provable(
+        &self,
+        starts: &[Start],
+        damage: &[Damage],
+        unseen: bool,
+    ) -> Result<Provable, Fault> {
+        let shared = self.shared;
+        let records = Records::of(damage, self.head.version, unseen);
+        let oldest =
+            (shared.oldest.load(Ordering::Acquire)).max(shared.imported.load(Ordering::Acquire));
+        // The head may have been made from an earlier checkpoint than the newest.
+        let from =
+            (state::read(&shared.head)?.catalogue()).map(|catalogue| catalogue.pointer().version);
+        let head = from.and_then(|from| starts.iter().find(|start| start.version == from));
+        let head = head.map_or(&Content::Whole, |start| &start.content);
+        Ok(provable::provable(
+            starts,
+            &records,
+            oldest,
+            self.head.version,
+            head,
+        ))
     }
 
     /// The description, the mark, the names of snapshots.
@@ -294,21 +329,42 @@ impl Check<'_> {
     }
 
     /// Every catalogue against its root, buckets against the tree.
-    fn checkpoints(&self, depth: Depth) -> Result<IntegrityReport, Fault> {
+    fn checkpoints(&self, depth: Depth) -> Result<(IntegrityReport, Vec<Start>), Fault> {
         let mut report = IntegrityReport::default();
+        let mut starts = Vec::new();
+        let begins = self.pointers.first().is_none_or(|first| first.version > 0);
+        if begins && self.shared.oldest.load(Ordering::Acquire) == 0 {
+            starts.push(Start {
+                version: 0,
+                is_checkpoint: false,
+                content: match self.journal.read(0) {
+                    Ok(Some(record)) if record == genesis(&self.shared.format).1 => Content::Whole,
+                    Ok(_) | Err(Fault::Damage(_)) => Content::Unusable,
+                    Err(fault) => return Err(fault),
+                },
+            });
+        }
         for (at, pointer) in self.pointers.iter().enumerate() {
             let is_needed = at + 1 == self.pointers.len()
                 || (at == 0 && self.shared.oldest.load(Ordering::Acquire) > 0)
                 || depth == Depth::Roots;
-            match self.checkpoint(pointer, is_needed, &mut report) {
-                Err(Fault::Damage(damage)) => report.damage.push(damage),
-                checked => checked?,
-            }
+            let content = match self.checkpoint(pointer, is_needed, &mut report) {
+                Err(Fault::Damage(damage)) => {
+                    report.damage.push(damage);
+                    Content::Unusable
+                }
+                content => content?,
+            };
+            starts.push(Start {
+                version: pointer.version,
+                is_checkpoint: true,
+                content,
+            });
             if self.is_stopped() {
                 break;
             }
         }
-        Ok(report)
+        Ok((report, starts))
     }
 
     fn checkpoint(
@@ -316,14 +372,14 @@ impl Check<'_> {
         pointer: &Pointer,
         is_needed: bool,
         report: &mut IntegrityReport,
-    ) -> Result<(), Fault> {
+    ) -> Result<Content, Fault> {
         let profile = self.shared.format.profile;
         let catalogue = Catalogue::open(&*self.shared.storage.checkpoints, pointer)?;
         report.checkpoints += 1;
         // The others are spare: their buckets are checked when they are read.
         if !is_needed {
             catalogue.assemble(profile)?;
-            return Ok(());
+            return Ok(Content::Whole);
         }
         let before = report.buckets;
         self.show(|progress| progress.buckets_total += catalogue.len() as u64);
@@ -338,10 +394,18 @@ impl Check<'_> {
         })?;
         report.buckets += found.buckets as u64;
         report.entries = found.entries;
+        let content = match found.bad.iter().any(|bad| bad.subtree.is_none()) {
+            true => Content::Unusable,
+            false if found.bad.is_empty() => Content::Whole,
+            false => {
+                let subtrees = found.bad.iter().filter_map(|bad| bad.subtree.as_ref());
+                Content::Except(subtrees.map(KeySpan::of).collect())
+            }
+        };
         report
             .damage
             .extend(found.bad.into_iter().map(Damage::from));
-        Ok(())
+        Ok(content)
     }
 
     /// That records lead from a checkpoint to the newest root, or from the oldest version to every

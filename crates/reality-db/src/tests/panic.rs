@@ -1,6 +1,7 @@
 //! Damage: that it is found, that reads go on, and that there is a way out.
 
 mod names;
+mod provable;
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -43,17 +44,12 @@ fn filled(stage: &Stage) -> RealityDb {
     db
 }
 
+/// Changes a byte of the first checkpoint file behind the database's back.
 fn flip(stage: &Stage, at: u64) {
-    let Stage::Memory { checkpoints, .. } = stage else {
-        panic!("a stage in memory");
-    };
+    let (checkpoints, mut byte) = (stage.checkpoints(), [0]);
     let name = checkpoints.list().unwrap().remove(0);
-    let mut byte = [0];
-    checkpoints
-        .open(&name)
-        .unwrap()
-        .read_at(at, &mut byte)
-        .unwrap();
+    let file = checkpoints.open(&name).unwrap();
+    file.read_at(at, &mut byte).unwrap();
     checkpoints.overwrite(&name, at, &[byte[0] ^ 1]).unwrap();
 }
 

@@ -1,0 +1,229 @@
+//! What can be proved all the same when something is damaged.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use merkle_core::Subtree;
+
+use crate::Damage;
+
+/// What can surely be read and proved, damage or not.
+///
+/// It goes by what a check found, and by how versions are made: from a checkpoint and the records behind
+/// it. More than it says may be provable, by chance of what is in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Provable {
+    /// Versions, from the oldest to the newest. Those between are not provable, or not in all.
+    pub spans: Vec<ProvableSpan>,
+}
+
+/// Neighbouring versions of which the same can be proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProvableSpan {
+    /// Their numbers, as far as there are versions with these numbers.
+    pub versions: RangeInclusive<u64>,
+    /// Keys of the tree of which nothing can be proved, in order. Empty: all is provable.
+    pub except: Vec<KeySpan>,
+}
+
+/// Neighbouring keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeySpan {
+    /// The first.
+    pub from: Vec<u8>,
+    /// The first behind them; none if they go to the end.
+    pub to: Option<Vec<u8>>,
+}
+
+impl Provable {
+    /// Whether the value of `key`, or that there is none, is provable in `version`. Where keys are hashed
+    /// it takes the [hash](crate::RealityDb::tree_key).
+    #[must_use]
+    pub fn proves(&self, version: u64, key: &[u8]) -> bool {
+        (self.spans.iter())
+            .filter(|span| span.versions.contains(&version))
+            .any(|span| !span.except.iter().any(|keys| keys.contains(key)))
+    }
+}
+
+impl KeySpan {
+    /// Whether `key` is among them.
+    #[must_use]
+    pub fn contains(&self, key: &[u8]) -> bool {
+        *self.from <= *key && self.to.as_ref().is_none_or(|to| key < &to[..])
+    }
+
+    /// All keys that may belong to `subtree`. Of the last byte of its prefix only some bits are given.
+    pub(crate) fn of(subtree: &Subtree) -> Self {
+        let mut key = subtree.prefix().to_vec();
+        let Some(at) = key.len().checked_sub(1) else {
+            return Self {
+                from: Vec::new(),
+                to: None,
+            };
+        };
+        let own = key[at];
+        let mut within = |byte: &u8| {
+            key[at] = *byte;
+            *byte == own || subtree.contains(&key)
+        };
+        let first = (0..=own).find(&mut within).unwrap_or(own);
+        let last = (own..=u8::MAX).rfind(&mut within).unwrap_or(own);
+        key[at] = first;
+        let from = key.clone();
+        key[at] = last;
+        Self {
+            from,
+            to: behind(key),
+        }
+    }
+}
+
+/// The first key behind all that begin with `prefix`; none if there is none.
+fn behind(mut prefix: Vec<u8>) -> Option<Vec<u8>> {
+    while let Some(last) = prefix.pop() {
+        if let Some(next) = last.checked_add(1) {
+            prefix.push(next);
+            return Some(prefix);
+        }
+    }
+    None
+}
+
+/// What versions are made from: a checkpoint, or the beginning of the journal.
+pub(crate) struct Start {
+    pub(crate) version: u64,
+    /// A checkpoint's pointer knows the hash of its record: it is read without following the chain.
+    pub(crate) is_checkpoint: bool,
+    pub(crate) content: Content,
+}
+
+/// What a check found of a [`Start`].
+#[derive(Clone)]
+pub(crate) enum Content {
+    /// No damage.
+    Whole,
+    /// These entries are damaged.
+    Except(Vec<KeySpan>),
+    /// It cannot be begun with: versions are made from the one before.
+    Unusable,
+}
+
+impl Content {
+    /// What a version is that is a start of this content, with `before` to fall back on.
+    fn or<'c>(&'c self, before: &'c Self) -> &'c Self {
+        match self {
+            Self::Unusable => before,
+            own => own,
+        }
+    }
+
+    /// What later versions are, which are made from it: where a record changes entries that are damaged,
+    /// they are made from what lies before, with the damage that is there.
+    fn behind(&self, before: &Self) -> Self {
+        match (self, before) {
+            (Self::Whole, _) => Self::Whole,
+            (Self::Except(own), Self::Except(others)) => Self::Except([&own[..], others].concat()),
+            (Self::Except(own), Self::Whole) => Self::Except(own.clone()),
+            (Self::Unusable, before) => before.clone(),
+            (Self::Except(_), Self::Unusable) => Self::Unusable,
+        }
+    }
+}
+
+/// What a check found of the records.
+#[derive(Default)]
+pub(crate) struct Records {
+    /// Versions whose records are none.
+    bad: BTreeSet<u64>,
+    /// Versions with which the chain breaks, those too.
+    breaks: BTreeSet<u64>,
+}
+
+impl Records {
+    /// What `damage` says of them; those from `unseen` on were not looked at.
+    pub(crate) fn of(damage: &[Damage], newest: u64, unseen: bool) -> Self {
+        let mut records = Self::default();
+        for damage in damage {
+            match damage {
+                Damage::Record { version } => {
+                    records.bad.insert(*version);
+                    records.breaks.insert(*version);
+                }
+                Damage::Chain { version, .. } | Damage::Root { version, .. } => {
+                    records.breaks.insert(*version);
+                }
+                Damage::TailLost { .. } => drop(records.breaks.insert(newest)),
+                _ => {}
+            }
+        }
+        if unseen {
+            let last = records.breaks.last().copied().unwrap_or_default();
+            records.bad.extend(last..=newest);
+            records.breaks.extend(last..=newest);
+        }
+        records
+    }
+
+    /// Whether the chain leads from the version `from` to `to`.
+    fn lead(&self, from: u64, to: u64) -> bool {
+        from >= to || self.breaks.range(from + 1..=to).next().is_none()
+    }
+}
+
+/// What is provable of the versions from `oldest` to `newest`, made from `starts`, which ascend; `head` is
+/// what the newest is read from.
+pub(crate) fn provable(
+    starts: &[Start],
+    records: &Records,
+    oldest: u64,
+    newest: u64,
+    head: &Content,
+) -> Provable {
+    let mut provable = Provable::default();
+    let mut push = |from: u64, to: u64, content: &Content| {
+        let from = from.max(oldest);
+        let except = match content {
+            Content::Whole => Vec::new(),
+            Content::Except(keys) => keys.clone(),
+            Content::Unusable => return,
+        };
+        if from > to {
+            return;
+        }
+        match provable.spans.last_mut() {
+            Some(last) if *last.versions.end() + 1 == from && last.except == except => {
+                last.versions = *last.versions.start()..=to;
+            }
+            _ => provable.spans.push(ProvableSpan {
+                versions: from..=to,
+                except,
+            }),
+        }
+    };
+    // What the version of a start is if it is made from what lies before it.
+    let mut before = Content::Unusable;
+    for (at, start) in starts.iter().enumerate() {
+        let next = starts.get(at + 1).map_or(newest, |next| next.version);
+        let own = start.content.or(&before);
+        // Others are read once the chain is followed to the next version whose record is known.
+        let leads = records.lead(start.version, next);
+        let is_known = match start.is_checkpoint {
+            true => !records.bad.contains(&start.version),
+            false => leads,
+        };
+        if start.version < newest && is_known {
+            push(start.version, start.version, own);
+        }
+        before = match leads {
+            true => start.content.behind(&before),
+            false => Content::Unusable,
+        };
+        push(start.version + 1, next.saturating_sub(1), &before);
+    }
+    push(newest, newest, head);
+    provable
+}
