@@ -1,21 +1,23 @@
 //! Ways out of panic mode.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use crate::checkpoint::{Catalogue, Pointer};
+use crate::checkpoint::{Catalogue, Pointer, VerifyProgress};
 use crate::db::{Shared, lock};
 use crate::engine::{Engine, EngineBatch, EngineError};
 use crate::error::Fault;
 use crate::head::{HeadError, Mark};
 use crate::journal::Journal;
 use crate::record::Record;
-use crate::replay::{Roots, replay};
+use crate::replay::{Roots, replay_watched};
 use crate::state::{self, State};
+use crate::writer::Writer;
 use crate::{
-    Damage, Health, IntegrityReport, MaintenanceError, ReadError, RealityDb, Version, checkpoints,
-    named,
+    Damage, Health, IntegrityProgress, IntegrityReport, MaintenanceError, ReadError, RealityDb,
+    Version, checkpoints, named,
 };
 
 /// First byte of the engine's keys that hold incidents.
@@ -49,19 +51,43 @@ pub enum WayOut {
     },
 }
 
-/// Why no way out was taken. The database is as before.
+/// Why no way out was taken. The database is as before, unless said otherwise.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecoveryError {
     /// It is not open to this database, or not any more.
     #[error("this way out is not open")]
     NotOpen,
-    /// What it reads or writes.
+    /// The caller ended it.
+    #[error("it was ended before anything was changed")]
+    Ended,
+    /// What it reads or writes. Where a write failed the way out may be taken in part: the database is in
+    /// panic mode still, opening it again finds what there is, and it can be taken again. Nothing is lost
+    /// but what it gives up.
     #[error(transparent)]
     Storage(#[from] ReadError),
     /// The checkpoint that it ends with. The database is out of panic mode, and sound.
     #[error(transparent)]
     Checkpoint(#[from] MaintenanceError),
+}
+
+/// How far finding or taking a way out is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecoveryProgress {
+    /// What is sound is looked for. Nothing is changed yet.
+    Looking {
+        /// Checkpoints that were tried, and, last, the beginning of the journal.
+        tried: u64,
+        /// How many there are to be tried.
+        total: u64,
+        /// Buckets of entries that were checked.
+        buckets: u64,
+        /// Newest version that was made again from what is tried now.
+        version: u64,
+    },
+    /// The way out is taken: everything is checked again.
+    Checking(IntegrityProgress),
 }
 
 impl RealityDb {
@@ -75,12 +101,26 @@ impl RealityDb {
     ///
     /// [`ReadError::Storage`].
     pub fn ways_out(&self) -> Result<Vec<WayOut>, ReadError> {
+        let found = self.ways_out_unless(|_| ControlFlow::Continue(()))?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// The same, none if `control` ended it, which is told how far it is: from several threads, one at a
+    /// time.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Storage`].
+    pub fn ways_out_unless(
+        &self,
+        control: impl Fn(RecoveryProgress) -> ControlFlow<()> + Sync,
+    ) -> Result<Option<Vec<WayOut>>, ReadError> {
         if self.health() == Health::Sound {
-            return Ok(Vec::new());
+            return Ok(Some(Vec::new()));
         }
         let _alone = lock(&self.shared.checkpointing);
-        let found = self.shared.find_ways_out();
-        Ok(found?.into_iter().map(|(way, _)| way).collect())
+        let found = self.shared.find_ways_out(&Search::new(&control))?;
+        Ok(found.map(|found| found.ways.into_iter().map(|(way, _)| way).collect()))
     }
 
     /// Takes a way out, records that and `reason`, and checks everything again.
@@ -96,10 +136,27 @@ impl RealityDb {
         way: &WayOut,
         reason: &str,
     ) -> Result<IntegrityReport, RecoveryError> {
-        self.shared.take_way_out(way, reason)?;
-        let go_on = |_| ControlFlow::Continue(());
-        self.shared.checkpoint(&mut { go_on })?;
-        Ok(self.verify_integrity(crate::Depth::Roots, |_| ControlFlow::Continue(()))?)
+        self.take_way_out_unless(way, reason, |_| ControlFlow::Continue(()))
+    }
+
+    /// The same, unless `control` ends it, which is told how far it is: from several threads, one at a time.
+    ///
+    /// Ended before anything is changed it is not taken; while everything is checked again, it is, and the
+    /// report is not complete. Between, while it is taken, `control` is not asked.
+    ///
+    /// # Errors
+    ///
+    /// [`RecoveryError`]; [`RecoveryError::Ended`] if it is not taken.
+    pub fn take_way_out_unless(
+        &self,
+        way: &WayOut,
+        reason: &str,
+        control: impl Fn(RecoveryProgress) -> ControlFlow<()> + Sync,
+    ) -> Result<IntegrityReport, RecoveryError> {
+        (self.shared).take_way_out(way, reason, &Search::new(&control))?;
+        self.shared.checkpoint(&mut |_| ControlFlow::Continue(()))?;
+        let checking = |progress| control(RecoveryProgress::Checking(progress));
+        Ok(self.verify_integrity(crate::Depth::Roots, checking)?)
     }
 
     /// What happened when ways out were taken, oldest first: the damage, the way, the reason, and which
@@ -117,8 +174,8 @@ impl RealityDb {
 }
 
 impl Shared {
-    /// The ways out, each with the state that it leads to.
-    fn find_ways_out(&self) -> Result<Vec<(WayOut, State)>, Fault> {
+    /// The ways out; none if the search was ended.
+    fn find_ways_out(&self, search: &Search<'_>) -> Result<Option<Found>, Fault> {
         let journal = Journal::new(self.storage.engine.clone());
         let acknowledged = match crate::head::read(&*self.storage.folder) {
             Ok(Some(reading)) => reading.mark.version,
@@ -127,13 +184,19 @@ impl Shared {
         };
         let newest = state::read(&self.head)?.link().version.max(acknowledged);
         let mut ways: Vec<(WayOut, State)> = Vec::new();
-        for pointer in checkpoints::list(&*self.storage.engine)?
-            .into_iter()
-            .rev()
-            .map(Some)
-            .chain([None])
-        {
-            let Some(state) = self.sound_from(&journal, pointer.as_ref())? else {
+        let mut sound = BTreeSet::new();
+        let pointers = checkpoints::list(&*self.storage.engine)?;
+        let total = pointers.len() as u64 + 1;
+        for (tried, pointer) in (0..).zip(pointers.into_iter().rev().map(Some).chain([None])) {
+            let shown = search.show(|looking| (looking.tried, looking.total) = (tried, total));
+            if shown.is_break() {
+                return Ok(None);
+            }
+            let state = self.sound_from(&journal, pointer.as_ref(), search, &mut sound)?;
+            if search.is_ended() {
+                return Ok(None);
+            }
+            let Some(state) = state else {
                 continue;
             };
             if state.link().version < self.imported.load(Ordering::Acquire) {
@@ -154,40 +217,55 @@ impl Shared {
             }
         }
         ways.sort_by_key(|(way, _)| cost(way));
-        Ok(ways)
+        let shown = search.show(|looking| looking.tried = total);
+        Ok(shown.is_continue().then_some(Found { ways, sound }))
     }
 
     /// The newest version that can be made from a checkpoint all of whose entries are sound, or from
-    /// nothing; none if that checkpoint is not sound.
+    /// nothing; none if that checkpoint is not sound, or if the search was ended. Adds the version of the
+    /// checkpoint to `sound` if it is.
     fn sound_from(
         &self,
         journal: &Journal,
         pointer: Option<&Pointer>,
+        search: &Search<'_>,
+        sound: &mut BTreeSet<u64>,
     ) -> Result<Option<State>, Fault> {
-        if let Some(pointer) = pointer
-            && !self.is_sound(pointer)?
-        {
-            return Ok(None);
+        if let Some(pointer) = pointer {
+            if !self.is_sound(pointer, search)? {
+                return Ok(None);
+            }
+            sound.insert(pointer.version);
         }
         let start = || self.begin(journal, pointer);
-        match replay(journal, &start, u64::MAX, Roots::Last) {
+        let watch = |version| search.show(|looking| looking.version = version);
+        match replay_watched(journal, &start, u64::MAX, Roots::Last, &watch) {
             Err(Fault::Damage(_)) => Ok(None),
-            replayed => Ok(Some(replayed?.state)),
+            replayed => Ok(replayed?.map(|replayed| replayed.state)),
         }
     }
 
-    /// Whether all of a checkpoint is as it was written.
-    fn is_sound(&self, pointer: &Pointer) -> Result<bool, Fault> {
-        let go_on = |_| ControlFlow::Continue(());
+    /// Whether all of a checkpoint is as it was written, as far as the search was not ended.
+    fn is_sound(&self, pointer: &Pointer, search: &Search<'_>) -> Result<bool, Fault> {
+        let before = search.looking().buckets;
+        let watch = |checked: VerifyProgress| {
+            let buckets = before + checked.buckets as u64;
+            search.show(|looking| looking.buckets = looking.buckets.max(buckets))
+        };
         let checked = Catalogue::open(&*self.storage.checkpoints, pointer)
-            .and_then(|catalogue| catalogue.verify(self.format.profile, 2, &go_on));
+            .and_then(|catalogue| catalogue.verify(self.format.profile, 2, &watch));
         match checked.map_err(Fault::from) {
             Err(Fault::Damage(_)) => Ok(false),
             checked => Ok(checked?.bad.is_empty()),
         }
     }
 
-    fn take_way_out(&self, way: &WayOut, reason: &str) -> Result<(), RecoveryError> {
+    fn take_way_out(
+        &self,
+        way: &WayOut,
+        reason: &str,
+        search: &Search<'_>,
+    ) -> Result<(), RecoveryError> {
         let _alone = lock(&self.checkpointing);
         let mut writer = (self.writer.lock())
             .map_err(|_| EngineError::Broken("an earlier commit panicked".to_owned()))
@@ -195,10 +273,34 @@ impl Shared {
         let Health::Panic(damage) = self.health() else {
             return Err(RecoveryError::NotOpen);
         };
-        let ways = self.find_ways_out().map_err(ReadError::from)?;
-        let (_, mut state) = (ways.into_iter())
+        if writer.is_interrupted() {
+            self.storage.engine.reopen().map_err(ReadError::from)?;
+        }
+        let found = self.find_ways_out(search).map_err(ReadError::from)?;
+        let Found { ways, sound } = found.ok_or(RecoveryError::Ended)?;
+        let (_, state) = (ways.into_iter())
             .find(|(open, _)| open == way)
             .ok_or(RecoveryError::NotOpen)?;
+        let taken = self.take(&mut writer, way, state, &sound, (&damage, reason));
+        if taken.is_err() {
+            // Until it is taken nobody writes; who takes it opens the engine again first.
+            writer.interrupt();
+        }
+        taken.map_err(ReadError::from)?;
+        tracing::warn!(?way, reason, "a way out of panic mode was taken");
+        Ok(())
+    }
+
+    /// Takes a way out, which leads to `state`. What it gives up goes first, and the mark of what was
+    /// acknowledged last: until then the way out is open to whoever opens the database.
+    fn take(
+        &self,
+        writer: &mut Writer,
+        way: &WayOut,
+        mut state: State,
+        sound: &BTreeSet<u64>,
+        (damage, reason): (&Damage, &str),
+    ) -> Result<(), Fault> {
         state.spill_to(self.spilling());
         let journal = Journal::new(self.storage.engine.clone());
         let last = state.link().version;
@@ -210,40 +312,36 @@ impl Shared {
         let names = named::unkept(&*self.storage.engine, |version| {
             Ok((oldest..=last).contains(&version.number) && is_version(&journal, version)?)
         });
-        let names = names.map_err(ReadError::from)?;
-        self.record_incident(&damage, way, reason, &names)
-            .map_err(ReadError::from)?;
+        let names = names?;
+        self.record_incident(damage, way, reason, &names)?;
+        let engine = &self.storage.engine;
         let changes = names.into_iter().map(|(key, _)| (key, None)).collect();
-        (self.storage.engine)
-            .write(EngineBatch { changes })
-            .and_then(|()| journal.remove_above(last))
-            .and_then(|()| journal.remove_below(oldest))
-            .map_err(ReadError::from)?;
-        let kept = self.sound_pointers(oldest, last).map_err(ReadError::from)?;
-        lock(&self.pointers).clone_from(&kept);
+        engine.write(EngineBatch { changes })?;
+        journal.remove_above(last)?;
+        journal.remove_below(oldest)?;
+        let kept = self.remove_pointers(|pointer| {
+            (oldest..=last).contains(&pointer.version) && sound.contains(&pointer.version)
+        })?;
+        // Going back keeps what there is: where the history was pruned, it begins where it did.
+        let oldest = checkpoints::oldest(&journal, &*self.storage.engine)?;
+        writer.mark_again(Mark::of(&state.link()))?;
+        *lock(&self.pointers) = kept;
         self.oldest.store(oldest, Ordering::Release);
-        let mark = Mark::of(&state.link());
         *self.head.write().unwrap_or_else(PoisonError::into_inner) = state;
-        writer.mark_again(mark).map_err(ReadError::from)?;
         *self.health.write().unwrap_or_else(PoisonError::into_inner) = Health::Sound;
-        tracing::warn!(?way, reason, "a way out of panic mode was taken");
         Ok(())
     }
 
-    /// Removes the pointers outside of `oldest..=last`, and those whose checkpoints are not sound.
-    fn sound_pointers(&self, oldest: u64, last: u64) -> Result<Vec<Pointer>, Fault> {
-        let mut kept = Vec::new();
-        let mut gone = Vec::new();
-        for pointer in checkpoints::list(&*self.storage.engine)? {
-            let is_within = (oldest..=last).contains(&pointer.version);
-            if is_within && self.is_sound(&pointer)? {
-                kept.push(pointer);
-            } else {
-                gone.push((checkpoints::key(pointer.version), None));
-            }
-        }
+    /// Removes the pointers to checkpoints that `is_kept` does not want; the others.
+    fn remove_pointers(&self, is_kept: impl Fn(&Pointer) -> bool) -> Result<Vec<Pointer>, Fault> {
+        let pointers = checkpoints::list(&*self.storage.engine)?;
+        let (kept, gone): (Vec<_>, Vec<_>) = pointers.into_iter().partition(is_kept);
         if !gone.is_empty() {
-            self.storage.engine.write(EngineBatch { changes: gone })?;
+            let gone = gone
+                .iter()
+                .map(|gone| (checkpoints::key(gone.version), None));
+            let changes = gone.collect();
+            self.storage.engine.write(EngineBatch { changes })?;
             self.storage.engine.sync()?;
         }
         Ok(kept)
@@ -270,6 +368,71 @@ impl Shared {
         })?;
         engine.sync()?;
         Ok(())
+    }
+}
+
+/// What a search for ways out found.
+struct Found {
+    /// The ways out, each with the state that it leads to.
+    ways: Vec<(WayOut, State)>,
+    /// Versions of the checkpoints that are sound.
+    sound: BTreeSet<u64>,
+}
+
+/// A search for ways out, that somebody may end.
+struct Search<'c> {
+    control: &'c (dyn Fn(RecoveryProgress) -> ControlFlow<()> + Sync),
+    looking: Mutex<Looking>,
+    ended: AtomicBool,
+}
+
+/// How far a search is.
+#[derive(Clone, Copy, Default)]
+struct Looking {
+    tried: u64,
+    total: u64,
+    buckets: u64,
+    version: u64,
+}
+
+impl<'c> Search<'c> {
+    fn new(control: &'c (dyn Fn(RecoveryProgress) -> ControlFlow<()> + Sync)) -> Self {
+        Self {
+            control,
+            looking: Mutex::default(),
+            ended: AtomicBool::new(false),
+        }
+    }
+
+    fn looking(&self) -> Looking {
+        *lock(&self.looking)
+    }
+
+    /// Tells how far it is, one thread at a time, and whether to go on.
+    fn show(&self, change: impl FnOnce(&mut Looking)) -> ControlFlow<()> {
+        let mut looking = lock(&self.looking);
+        if self.is_ended() {
+            return ControlFlow::Break(());
+        }
+        change(&mut looking);
+        let Looking {
+            tried,
+            total,
+            buckets,
+            version,
+        } = *looking;
+        let flow = (self.control)(RecoveryProgress::Looking {
+            tried,
+            total,
+            buckets,
+            version,
+        });
+        self.ended.store(flow.is_break(), Ordering::Relaxed);
+        flow
+    }
+
+    fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
     }
 }
 

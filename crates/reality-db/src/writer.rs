@@ -148,6 +148,7 @@ impl Writer {
         let made = Head::create(self.folder.clone(), &self.marked);
         self.mark = Some(made.map_err(|error| EngineError::Broken(error.to_string()))?);
         self.unsynced = None;
+        self.interrupted = false;
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 //! completes.
 
 mod reads;
+mod ways_out;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -106,6 +107,14 @@ struct Store {
 
 impl Store {
     fn open(&self, faults: &Faults) -> Result<RealityDb, OpenError> {
+        self.open_with(faults, &options())
+    }
+
+    fn open_with(&self, faults: &Faults, options: &Options) -> Result<RealityDb, OpenError> {
+        RealityDb::start(self.storage(faults)?, format::read(&self.folder)?, options)
+    }
+
+    fn storage(&self, faults: &Faults) -> Result<Storage, OpenError> {
         let (engine, faulty) = (self.engine.clone(), faults.clone());
         let log: Arc<dyn Volume> = Arc::new(faults.volume(self.log.clone()));
         let options = WalOptions {
@@ -116,18 +125,12 @@ impl Store {
             let engine = Box::new(faulty.engine(engine.clone()));
             Ok(Box::new(WalEngine::open(log.clone(), engine, options)?) as _)
         };
-        let storage = Storage {
+        Ok(Storage {
             engine: Arc::new(Reopen::new(Box::new(open))?),
             folder: Arc::new(faults.volume(self.folder.clone())),
             checkpoints: Arc::new(faults.volume(self.checkpoints.clone())),
             _lock: None,
-        };
-        let options = Options::new()
-            .profile(Profile::Blake3)
-            .retention(Retention::Last(RETAINED))
-            .cache_bytes(0)
-            .background(false);
-        RealityDb::start(storage, format::read(&self.folder)?, &options)
+        })
     }
 
     fn lose_power(&self, seed: u64) {
@@ -138,6 +141,14 @@ impl Store {
         self.folder.lose_power(seed);
         self.checkpoints.lose_power(seed);
     }
+}
+
+fn options() -> Options {
+    Options::new()
+        .profile(Profile::Blake3)
+        .retention(Retention::Last(RETAINED))
+        .cache_bytes(0)
+        .background(false)
 }
 
 /// What the store must hold.
