@@ -36,7 +36,7 @@ fn edit_record(stage: &Stage, version: u64, edit: impl FnOnce(&mut Vec<u8>)) {
     engine.write(EngineBatch { changes }).unwrap();
 }
 
-fn flip_last(record: &mut Vec<u8>) {
+fn flip_last(record: &mut [u8]) {
     *record.last_mut().unwrap() ^= 1;
 }
 
@@ -50,9 +50,9 @@ fn every_damaged_record_is_named() {
     for depth in [Depth::Stored, Depth::Roots] {
         let stage = Stage::memory();
         drop(filled(&stage, 20, &[10, 15]));
-        edit_record(&stage, 2, flip_last);
+        edit_record(&stage, 2, |record| flip_last(record));
         edit_record(&stage, 5, |record| record.truncate(20));
-        edit_record(&stage, 9, flip_last);
+        edit_record(&stage, 9, |record| flip_last(record));
         let db = stage.open(&options()).unwrap();
         let report = check(&db, depth);
         let chain = |version| Damage::Chain {

@@ -16,7 +16,7 @@ fn commit(db: &RealityDb, last: u64, salt: u8) -> Vec<Version> {
     while db.version().number < last {
         let number = db.version().number + 1;
         versions.push(db.put(&number.to_be_bytes(), &[salt; 20]).unwrap());
-        if number % 5 == 0 {
+        if number.is_multiple_of(5) {
             db.checkpoint(|_| ControlFlow::Continue(())).unwrap();
         }
     }
