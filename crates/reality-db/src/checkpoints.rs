@@ -1,5 +1,6 @@
 //! Writing checkpoints, and what the engine knows of them.
 
+mod floor;
 mod making;
 mod pruning;
 
@@ -13,6 +14,7 @@ use crate::error::Fault;
 use crate::journal::Journal;
 use crate::state;
 use crate::{CommitError, ReadError, RealityDb, Version};
+pub(crate) use floor::Keeping;
 pub(crate) use pruning::Files;
 
 /// First byte of the engine's keys that hold pointers to checkpoints.

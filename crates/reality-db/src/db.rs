@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use merkle_core::KeyError;
 
 use crate::checkpoint::{Numbers, Pointer};
-use crate::checkpoints::Files;
+use crate::checkpoints::{Files, Keeping};
 use crate::counters::Counting;
 use crate::engine::EngineError;
 use crate::error::Fault;
@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) files: Mutex<BTreeMap<u64, Files>>,
     /// Numbers for new files.
     pub(crate) numbers: Arc<Numbers>,
+    /// Which versions are to stay.
+    pub(crate) keeping: Mutex<Keeping>,
     /// Held while a checkpoint is written: one at a time.
     pub(crate) checkpointing: Mutex<()>,
     /// The oldest version that can be read, unless the journal begins later.

@@ -62,6 +62,19 @@ impl Journal {
         Ok(record.map(|(_, record)| record))
     }
 
+    /// The version before `version` of which there is a record, or some of one. One small read.
+    pub(crate) fn before(&self, version: u64) -> Result<Option<u64>, EngineError> {
+        let last = (self.engine).edge(End::Last, &[KIND], &chunk_key(version, 0))?;
+        Ok(last.and_then(|(key, _)| Some(parse_key(&key)?.0)))
+    }
+
+    /// The version behind `version` of which there is a record, or some of one. One small read.
+    pub(crate) fn after(&self, version: u64) -> Result<Option<u64>, EngineError> {
+        let next = chunk_key(version, u32::MAX); // no record has so many chunks
+        let first = self.engine.edge(End::First, &next, &[KIND + 1])?;
+        Ok(first.and_then(|(key, _)| Some(parse_key(&key)?.0)))
+    }
+
     /// About how many bytes the record of `version` has; 0 if it is not retained. One small read.
     pub(crate) fn record_bytes(&self, version: u64) -> Result<u64, EngineError> {
         let (first, behind) = (chunk_key(version, 0), chunk_key(version, u32::MAX));

@@ -152,6 +152,7 @@ impl RealityDb {
             pointers: Mutex::new(pointers),
             files: Mutex::default(),
             numbers: spilling.numbers,
+            keeping: Mutex::new(checkpoints::Keeping::new(options.retention)),
             checkpointing: Mutex::new(()),
             oldest: AtomicU64::new(oldest),
             imported: AtomicU64::new(imported),

@@ -87,9 +87,15 @@ pub enum Retention {
     /// All of them.
     #[default]
     All,
-    /// The newest ones, so many of them.
+    /// The newest ones, so many of them whatever their numbers; the newest, if that is 0.
     Last(u64),
-    /// Those whose time is at or after this, in nanoseconds since 1970, and the newest.
+    /// Those whose [time](crate::CommitOptions::time_ns) is at or after this, in nanoseconds since 1970, and
+    /// the newest.
+    ///
+    /// Times are what the callers state; the database reads no clock, and
+    /// [`put`](crate::RealityDb::put), [`delete`](crate::RealityDb::delete) and
+    /// [`commit`](crate::RealityDb::commit) state none. A version that states none is let go only together with
+    /// a later one that states an earlier time than this: where nobody states times, nothing is let go.
     Since(u64),
 }
 

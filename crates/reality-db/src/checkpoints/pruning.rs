@@ -8,8 +8,7 @@ use crate::checkpoint::{Catalogue, Pointer, remove_unreferenced};
 use crate::db::{Shared, lock};
 use crate::error::Fault;
 use crate::journal::Journal;
-use crate::record::Record;
-use crate::{Damage, ReadError, Retention, named, state};
+use crate::{ReadError, named, state};
 
 /// Checkpoints that are kept whatever else: the newest, and one in case it turns out bad.
 const POINTERS_MIN: usize = 2;
@@ -24,9 +23,12 @@ impl Shared {
     /// Removes checkpoints and records that nothing needs any more.
     pub(super) fn prune(&self) -> Result<(), MaintenanceError> {
         let candidates = self.candidates();
+        let by_policy = self.noticed(self.floor())?;
         let kept = {
             let mut writer = self.writer()?;
-            let floor = self.noticed(self.floor())?;
+            // Under the writer's lock: no older version gets a name meanwhile.
+            let by_name = self.noticed(self.oldest_named())?;
+            let floor = by_name.map_or(by_policy, |by_name| by_name.min(by_policy));
             let is_kept = is_kept(&candidates, floor);
             let (mut kept, mut gone) = (Vec::new(), Vec::new());
             for (candidate, is_kept) in candidates.into_iter().zip(is_kept) {
@@ -95,31 +97,18 @@ impl Shared {
         candidates.collect()
     }
 
-    /// The oldest version that must stay readable.
+    /// The oldest version that the retention keeps readable. Commits go on meanwhile.
     fn floor(&self) -> Result<u64, Fault> {
-        let head = state::read(&self.head)?.link().version;
-        let by_policy = match self.options.retention {
-            Retention::All => 0,
-            // Numbers ascend mostly by one: where they do not, more is kept than asked for.
-            Retention::Last(versions) => head.saturating_sub(versions.saturating_sub(1)),
-            Retention::Since(time_ns) => self.first_since(time_ns)?.unwrap_or(head),
-        };
-        let named = named::list(&*self.storage.engine)?;
-        let by_name = named.iter().map(|named| named.version.number).min();
-        Ok(by_name.map_or(by_policy, |by_name| by_name.min(by_policy)))
+        let head = state::read(&self.head)?.link();
+        let journal = Journal::new(self.storage.engine.clone());
+        let oldest = self.oldest.load(Ordering::Acquire);
+        lock(&self.keeping).floor(&journal, oldest, &head)
     }
 
-    /// The oldest version whose time is at or after `time_ns`.
-    fn first_since(&self, time_ns: u64) -> Result<Option<u64>, Fault> {
-        let journal = Journal::new(self.storage.engine.clone());
-        for record in journal.scan(self.oldest.load(Ordering::Acquire), u64::MAX) {
-            let (version, bytes) = record?;
-            let record = Record::decode(&bytes).map_err(|_| Damage::Record { version })?;
-            if record.header.time_ns >= time_ns {
-                return Ok(Some(version));
-            }
-        }
-        Ok(None)
+    /// The oldest version that has a name.
+    fn oldest_named(&self) -> Result<Option<u64>, Fault> {
+        let named = named::list(&*self.storage.engine)?;
+        Ok(named.iter().map(|named| named.version.number).min())
     }
 }
 

@@ -53,7 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => changes().prop_map(Step::Commit),
         2 => vec(changes(), 0..4).prop_map(Step::CommitGroup),
-        1 => (changes(), 0u64..9).prop_map(|(changes, number)| Step::CommitNumbered(changes, number)),
+        3 => (changes(), 0u64..9).prop_map(|(changes, number)| Step::CommitNumbered(changes, number)),
         1 => changes().prop_map(Step::CommitElsewhere),
         2 => (changes(), changes(), any::<bool>())
             .prop_map(|(first, second, commit)| Step::Prepare(first, second, commit)),
@@ -334,7 +334,9 @@ impl<'s> Run<'s> {
         let oldest = self.db.oldest().unwrap();
         let must_stay = match self.options.retention {
             Retention::All => 0,
-            Retention::Last(versions) => self.head().0.saturating_sub(versions.saturating_sub(1)),
+            Retention::Last(count) => (self.versions.iter().rev())
+                .nth(usize::try_from(count.saturating_sub(1)).unwrap())
+                .map_or(self.versions[0].0, |(number, _)| *number),
             Retention::Since(time_ns) => (self.times.iter())
                 .find(|(_, time)| **time >= time_ns)
                 .map_or(self.head().0, |(number, _)| *number),

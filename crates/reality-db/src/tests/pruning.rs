@@ -1,10 +1,10 @@
-//! Reading while what is older is pruned.
+//! What is pruned, and reading meanwhile.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::{Backend, Batch, Health, Options, ReadError, RealityDb, Retention};
+use crate::{Backend, Batch, CommitOptions, Health, Options, ReadError, RealityDb, Retention};
 
 /// Versions that stay.
 const RETAINED: u64 = 4;
@@ -45,4 +45,51 @@ fn a_version_that_stays_is_read_while_older_ones_are_pruned() {
         }
     });
     assert_eq!(db.health(), Health::Sound);
+}
+
+fn memory(retention: Retention) -> RealityDb {
+    let options = Options::new()
+        .backend(Backend::Memory)
+        .background(false)
+        .retention(retention);
+    RealityDb::open("unused", &options).unwrap()
+}
+
+fn commit(db: &RealityDb, options: &CommitOptions<'_>) -> u64 {
+    let mut batch = Batch::new();
+    batch.put(b"key", b"value").unwrap();
+    db.commit_with(&batch, options).unwrap().number
+}
+
+fn checkpoint(db: &RealityDb) {
+    db.checkpoint(|_| ControlFlow::Continue(())).unwrap();
+}
+
+#[test]
+fn the_last_versions_stay_whatever_their_numbers() {
+    let db = memory(Retention::Last(5));
+    let numbers = (100..=1000).step_by(100).chain(1001..=1010);
+    let mut versions = vec![0];
+    for number in numbers.chain([5000, 5001, 9000]) {
+        versions.push(commit(&db, &CommitOptions::new().number(number)));
+        checkpoint(&db);
+        let oldest = versions[versions.len().saturating_sub(5)];
+        assert_eq!(db.oldest().unwrap(), oldest, "at {number}");
+    }
+}
+
+#[test]
+fn versions_that_state_no_time_are_not_taken_for_old() {
+    let db = memory(Retention::Since(1000));
+    for _ in 0..9 {
+        commit(&db, &CommitOptions::new());
+        checkpoint(&db);
+    }
+    assert_eq!(db.oldest().unwrap(), 0);
+    // What came before the tenth is as old as it at least.
+    for (time_ns, oldest) in [(999, 10), (0, 11), (0, 11), (1000, 11), (1, 11)] {
+        commit(&db, &CommitOptions::new().time_ns(time_ns));
+        checkpoint(&db);
+        assert_eq!(db.oldest().unwrap(), oldest);
+    }
 }
