@@ -13,7 +13,7 @@ use crate::engine::{End, Engine, EngineError};
 use crate::error::Fault;
 use crate::journal::Journal;
 use crate::state;
-use crate::{CommitError, ReadError, RealityDb, Version};
+use crate::{CommitError, ReadError, RealityDb, Retention, Version};
 pub(crate) use floor::Keeping;
 pub(crate) use pruning::Files;
 
@@ -41,6 +41,32 @@ impl RealityDb {
         mut control: impl FnMut(CheckpointProgress) -> ControlFlow<()>,
     ) -> Result<Version, MaintenanceError> {
         self.shared.checkpoint(&mut control)
+    }
+
+    /// Says anew which versions can be read, until the database is opened again: what falls out of it goes
+    /// with the next checkpoint. What is pruned already does not come back.
+    ///
+    /// For a bound that moves: the database reads no clock, so whoever keeps the last thirty days says each
+    /// day where they begin.
+    ///
+    /// ```
+    /// # use std::ops::ControlFlow;
+    /// # use reality_db::{Backend, Batch, CommitOptions, Options, RealityDb, Retention};
+    /// # let db = RealityDb::open("unused", &Options::new().backend(Backend::Memory))?;
+    /// const DAY_NS: u64 = 24 * 3600 * 1_000_000_000;
+    /// for day in 1..=50 {
+    ///     let value = [day];
+    ///     let mut batch = Batch::new();
+    ///     batch.put(b"day", &value)?;
+    ///     db.commit_with(&batch, &CommitOptions::new().time_ns(u64::from(day) * DAY_NS))?;
+    ///     db.set_retention(Retention::Since(u64::from(day.saturating_sub(30)) * DAY_NS));
+    ///     db.checkpoint(|_| ControlFlow::Continue(()))?;
+    /// }
+    /// assert_eq!(db.at(db.oldest()?)?.get(b"day")?, Some(vec![50 - 30]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_retention(&self, retention: Retention) {
+        lock(&self.shared.keeping).retention = retention;
     }
 }
 

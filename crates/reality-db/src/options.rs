@@ -96,6 +96,8 @@ pub enum Retention {
     /// [`put`](crate::RealityDb::put), [`delete`](crate::RealityDb::delete) and
     /// [`commit`](crate::RealityDb::commit) state none. A version that states none is let go only together with
     /// a later one that states an earlier time than this: where nobody states times, nothing is let go.
+    ///
+    /// The bound stays where it is: [`set_retention`](crate::RealityDb::set_retention) moves it.
     Since(u64),
 }
 
@@ -190,7 +192,8 @@ impl Options {
         self
     }
 
-    /// Which versions can be read. What falls out of it goes with the next checkpoint.
+    /// Which versions can be read. What falls out of it goes with the next checkpoint;
+    /// [`set_retention`](crate::RealityDb::set_retention) says it anew.
     #[must_use]
     pub fn retention(mut self, retention: Retention) -> Self {
         self.retention = retention;

@@ -93,3 +93,26 @@ fn versions_that_state_no_time_are_not_taken_for_old() {
         assert_eq!(db.oldest().unwrap(), oldest);
     }
 }
+
+#[test]
+fn what_a_new_retention_lets_go_goes_with_the_next_checkpoint() {
+    let db = memory(Retention::All);
+    for time_ns in 1..=20 {
+        commit(&db, &CommitOptions::new().time_ns(time_ns));
+        checkpoint(&db);
+    }
+    for (retention, oldest) in [
+        (Retention::Last(15), 6),
+        (Retention::All, 6),
+        (Retention::Since(9), 9),
+        (Retention::Since(7), 9),
+        (Retention::Since(12), 12),
+        (Retention::Last(2), 19),
+    ] {
+        let before = db.oldest().unwrap();
+        db.set_retention(retention);
+        assert_eq!(db.oldest().unwrap(), before);
+        checkpoint(&db);
+        assert_eq!(db.oldest().unwrap(), oldest, "{retention:?}");
+    }
+}
