@@ -1,18 +1,45 @@
 //! Computing a root without committing: forks.
 
+use std::ops::RangeBounds;
 use std::sync::Arc;
 
 use merkle_core::{Batch, Hash, Proof, Query};
 
 use crate::record::Changes;
 use crate::state::{self, State};
-use crate::{CommitError, CommitOptions, ReadError, RealityDb, Snapshot, Version};
+use crate::{CommitError, CommitOptions, ReadError, RealityDb, Scan, Snapshot, Version};
 
 /// A version that could be: changes applied, nothing written.
 ///
 /// Its root is known, it can be read and proved from, other batches can be
 /// [prepared](Self::prepare) on top of it, and it can be
-/// [committed](RealityDb::commit_prepared). Dropping it drops it.
+/// [committed](RealityDb::commit_prepared). Dropping it drops it. While it lives, it holds memory as a
+/// [`Snapshot`] does.
+///
+/// So code can run on what is not committed, and each of its steps be proved:
+///
+/// ```
+/// # use reality_db::{Backend, Batch, Options, RealityDb};
+/// # let db = RealityDb::open("unused", &Options::new().backend(Backend::Memory))?;
+/// let mut opening = Batch::new();
+/// opening.put(b"account/alice", b"900")?.put(b"account/bob", b"100")?;
+/// let opened = db.prepare(&opening)?;
+/// let mut closing = Batch::new();
+/// for entry in opened.prefix(b"account/")? {
+///     let (key, value) = entry?;
+///     if value == b"100" {
+///         closing.delete(&key)?;
+///     }
+/// }
+/// let closed = opened.prepare(&closing)?;
+/// assert_eq!(closed.get_many([&b"account/alice"[..], b"account/bob"])?, [Some(b"900".to_vec()), None]);
+///
+/// // Whoever has the root of the first step can check the second, without either being committed.
+/// let step = opened.prove_update(&closing)?;
+/// let view = step.verify(&db.profile(), &opened.root())?;
+/// assert_eq!(view.apply(&closing)?, closed.root());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Prepared {
     db: RealityDb,
@@ -107,12 +134,71 @@ impl Prepared {
         self.snapshot.get(key)
     }
 
-    /// Proves against [`root`](Self::root) all that `query` asks for.
+    /// The values that `keys` would have, in the order in which they are asked for; see
+    /// [`Snapshot::get_many`].
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`].
+    pub fn get_many<'k>(
+        &self,
+        keys: impl IntoIterator<Item = &'k [u8]>,
+    ) -> Result<Vec<Option<Vec<u8>>>, ReadError> {
+        self.snapshot.get_many(keys)
+    }
+
+    /// The entries that there would be in `keys`, in key order.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::NoKeyOrder`].
+    pub fn range<'k>(&self, keys: impl RangeBounds<&'k [u8]>) -> Result<Scan, ReadError> {
+        self.snapshot.range(keys)
+    }
+
+    /// The entries that there would be whose keys begin with `prefix`, in key order.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::NoKeyOrder`].
+    pub fn prefix(&self, prefix: &[u8]) -> Result<Scan, ReadError> {
+        self.snapshot.prefix(prefix)
+    }
+
+    /// All entries that there would be, in key order.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::NoKeyOrder`].
+    pub fn iter(&self) -> Result<Scan, ReadError> {
+        self.snapshot.iter()
+    }
+
+    /// Proves against [`root`](Self::root) the value that `key` would have, or that it would have none.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`].
+    pub fn prove(&self, key: &[u8]) -> Result<Proof, ReadError> {
+        self.snapshot.prove(key)
+    }
+
+    /// Proves against [`root`](Self::root) all that `query` asks for; see [`Snapshot::prove_query`].
     ///
     /// # Errors
     ///
     /// [`ReadError`].
     pub fn prove_query(&self, query: &Query<'_>) -> Result<Proof, ReadError> {
         self.snapshot.prove_query(query)
+    }
+
+    /// Proves against [`root`](Self::root) to what root `batch` would lead from here; see
+    /// [`Snapshot::prove_update`].
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`].
+    pub fn prove_update(&self, batch: &Batch<'_>) -> Result<Proof, ReadError> {
+        self.snapshot.prove_update(batch)
     }
 }

@@ -5,6 +5,7 @@ mod counters;
 mod expected;
 mod faults;
 mod looking;
+mod forks;
 mod memory;
 mod model;
 mod panic;
