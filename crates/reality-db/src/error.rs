@@ -245,6 +245,14 @@ pub enum CommitError {
         /// The key.
         key: Vec<u8>,
     },
+    /// A value that does not become bytes.
+    #[error("the value of {key:02x?} could not be encoded")]
+    Encode {
+        /// The key.
+        key: Vec<u8>,
+        /// What the encoder says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The root is not the one that the caller expected, or that the commit was prepared on.
     #[error("the root is {current}, expected was {expected}")]
     RootChanged {

@@ -5,12 +5,16 @@ use std::error::Error;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{ReadError, RealityDb, Snapshot, VALUE_BYTES_MAX};
+use crate::{CommitError, ReadError, RealityDb, Snapshot, VALUE_BYTES_MAX, Version};
 
 /// How values of Rust types become bytes.
 ///
 /// The bytes are the value, for proofs too. A type that changes its shape reads no values of its old
 /// one: put a version into it that is read first, or use JSON with `#[serde(default)]`.
+///
+/// Equal values have equal bytes only if the type serializes in one order. A `HashMap` or `HashSet` does not: it
+/// is encoded in another order in each process, and the same content has another root then. Use `BTreeMap` and
+/// `BTreeSet`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Encoding {
@@ -120,7 +124,7 @@ impl RealityDb {
     /// ```
     /// # use reality_db::{Backend, Encoding, Options, RealityDb};
     /// # let db = RealityDb::open("unused", &Options::new().backend(Backend::Memory))?;
-    /// db.put(b"alice", &Encoding::Compact.encode(&900_u64)?)?;
+    /// db.put_as(b"alice", &900_u64, Encoding::Compact)?;
     /// assert_eq!(db.get_as(b"alice", Encoding::Compact)?, Some(900_u64));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -130,6 +134,27 @@ impl RealityDb {
         encoding: Encoding,
     ) -> Result<Option<T>, ReadError> {
         decode_value(key, self.get(key)?, encoding)
+    }
+
+    /// Commits one entry whose value is of a Rust type. Several in one version: a batch of what
+    /// [`Encoding::encode`] gives.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError::Encode`] if the value does not become bytes; the others as for [`put`](Self::put).
+    pub fn put_as<T: Serialize + ?Sized>(
+        &self,
+        key: &[u8],
+        value: &T,
+        encoding: Encoding,
+    ) -> Result<Version, CommitError> {
+        let value = encoding
+            .encode(value)
+            .map_err(|source| CommitError::Encode {
+                key: key.to_vec(),
+                source: source.into(),
+            })?;
+        self.put(key, &value)
     }
 }
 
@@ -149,7 +174,69 @@ fn decode_value<T: DeserializeOwned>(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Serialize};
+
     use super::*;
+    use crate::{Backend, Options};
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    enum Kind {
+        Person { name: String },
+        Contract(Vec<u8>),
+        Closed,
+    }
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Account {
+        kind: Kind,
+        balance: i128,
+        limits: BTreeMap<String, Option<u64>>,
+    }
+
+    #[test]
+    fn what_was_put_comes_back_in_both_encodings() {
+        let name = "Ål\u{1f980}\"\0".to_owned();
+        let kinds = [
+            Kind::Person { name },
+            Kind::Contract(vec![0, 255]),
+            Kind::Closed,
+        ];
+        let limits = [("day".to_owned(), Some(u64::MAX)), (String::new(), None)];
+        for encoding in [Encoding::Json, Encoding::Compact] {
+            let options = Options::new().backend(Backend::Memory).background(false);
+            let db = RealityDb::open("unused", &options).unwrap();
+            for (number, kind) in (1_u8..).zip(&kinds) {
+                let account = Account {
+                    kind: kind.clone(),
+                    balance: i128::from(i64::MIN) * i128::from(number),
+                    limits: limits.clone().into(),
+                };
+                let version = db.put_as(&[number], &account, encoding).unwrap();
+                assert_eq!(version.number, u64::from(number));
+                assert_eq!(
+                    db.get_as(&[number], encoding).unwrap(),
+                    Some(account.clone())
+                );
+                let snapshot = db.snapshot().unwrap();
+                assert_eq!(snapshot.get_as(&[number], encoding).unwrap(), Some(account));
+            }
+            assert_eq!(db.get_as::<Account>(b"absent", encoding).unwrap(), None);
+            let other = db.get_as::<Vec<String>>(&[1], encoding);
+            assert!(matches!(other, Err(ReadError::Decode { key, .. }) if key == [1]));
+        }
+    }
+
+    #[test]
+    fn a_value_that_does_not_become_bytes_is_not_committed() {
+        let options = Options::new().backend(Backend::Memory).background(false);
+        let db = RealityDb::open("unused", &options).unwrap();
+        // Keys of maps are strings in JSON.
+        let refused = db.put_as(b"key", &BTreeMap::from([((1, 2), 3)]), Encoding::Json);
+        assert!(matches!(refused, Err(CommitError::Encode { key, .. }) if key == b"key"));
+        assert_eq!(db.version().number, 0);
+    }
 
     #[test]
     fn refuses_bytes_that_are_left_over_and_lengths_beyond_any_value() {
