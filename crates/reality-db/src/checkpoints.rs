@@ -90,6 +90,7 @@ impl Shared {
         &self,
         control: &mut Control<'_>,
     ) -> Result<Version, MaintenanceError> {
+        let _span = tracing::debug_span!("checkpoint").entered();
         let outcome = self.write_and_prune(control);
         let was_cancelled = matches!(
             outcome,

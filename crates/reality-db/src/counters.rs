@@ -1,7 +1,10 @@
 //! What a database has done, counted for monitoring.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
+use crate::db::lock;
 use crate::{CommitError, RealityDb};
 
 /// What a database has done since it was opened, through all of its handles. Each only grows.
@@ -24,6 +27,13 @@ pub struct Counters {
     /// Times that something which changed could not be written to be let go, so that it stayed in memory
     /// beyond [`cache_bytes`](crate::Options::cache_bytes).
     pub failed_spills: u64,
+    /// Checks of everything that went to their end, whatever they found: those in the background, and those of
+    /// [`RealityDb::verify_integrity`].
+    pub checks: u64,
+    /// Buckets of entries that were read from disk and checked because a read or a commit needed one of them.
+    /// Reads that found all in memory are not counted here or elsewhere: they take so little that counting them
+    /// in one place would be felt where many threads read.
+    pub buckets_loaded: u64,
 }
 
 /// The same, while they are being counted.
@@ -36,6 +46,10 @@ pub(crate) struct Counting {
     checkpoints: AtomicU64,
     failed_checkpoints: AtomicU64,
     failed_spills: AtomicU64,
+    checks: AtomicU64,
+    buckets_loaded: AtomicU64,
+    /// When the last check ended.
+    checked: Mutex<Option<Instant>>,
 }
 
 impl Counting {
@@ -61,6 +75,15 @@ impl Counting {
 
     pub(crate) fn failed_spill(&self) {
         add(&self.failed_spills, 1);
+    }
+
+    pub(crate) fn check(&self) {
+        add(&self.checks, 1);
+        *lock(&self.checked) = Some(Instant::now());
+    }
+
+    pub(crate) fn buckets_loaded(&self, buckets: usize) {
+        add(&self.buckets_loaded, buckets as u64);
     }
 }
 
@@ -93,6 +116,27 @@ impl RealityDb {
             checkpoints: read(&counting.checkpoints),
             failed_checkpoints: read(&counting.failed_checkpoints),
             failed_spills: read(&counting.failed_spills),
+            checks: read(&counting.checks),
+            buckets_loaded: read(&counting.buckets_loaded),
         }
+    }
+
+    /// How long ago the last check of everything ended that went to its end, in the background or by
+    /// [`verify_integrity`](Self::verify_integrity); none if there was none since the database was opened.
+    /// Waits for nothing.
+    ///
+    /// ```
+    /// # use std::ops::ControlFlow;
+    /// # use reality_db::{Backend, Depth, Options, RealityDb};
+    /// # let db = RealityDb::open("", &Options::new().backend(Backend::Memory))?;
+    /// assert_eq!(db.last_checked(), None);
+    /// db.verify_integrity(Depth::Stored, |_| ControlFlow::Continue(()))?;
+    /// assert!(db.last_checked().is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn last_checked(&self) -> Option<Duration> {
+        let ended = *lock(&self.shared.counting.checked);
+        ended.map(|ended| ended.elapsed())
     }
 }

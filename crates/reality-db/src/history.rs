@@ -72,6 +72,7 @@ impl RealityDb {
     ///
     /// [`ReadError::NoSuchVersion`], [`ReadError::Pruned`], or what reading meets.
     pub fn at(&self, version: u64) -> Result<Snapshot, ReadError> {
+        let _span = tracing::debug_span!("at", version).entered();
         let newest = {
             let newest = self.snapshot()?;
             if version == newest.version().number {

@@ -124,6 +124,7 @@ impl Shared {
         depth: Depth,
         control: &(dyn Fn(IntegrityProgress) -> ControlFlow<()> + Sync),
     ) -> Result<IntegrityReport, ReadError> {
+        let _span = tracing::debug_span!("verify_integrity", ?depth).entered();
         // No checkpoint is written and nothing pruned meanwhile: what is checked stays there.
         let _alone = lock(&self.checkpointing);
         let head = self.noticed(state::read(&self.head).map(|head| head.link()))?;
@@ -138,6 +139,9 @@ impl Shared {
             stopped: AtomicBool::new(false),
         };
         let mut report = self.noticed(check.run(depth))?;
+        if report.complete {
+            self.counting.check();
+        }
         // What opening met may lie behind the newest version that it could prove.
         if let Health::Panic(known) = self.health()
             && !report.damage.contains(&known)

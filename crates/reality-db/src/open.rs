@@ -35,6 +35,7 @@ impl RealityDb {
     /// [`OpenError`]. A damaged database is not opened, unless the options
     /// [say so](Options::accept_damage).
     pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Self, OpenError> {
+        let _span = tracing::debug_span!("open", path = %path.as_ref().display()).entered();
         // One that is made now is never the one that the caller knows.
         let create = options.create && options.expected.is_none();
         let (storage, format) = Storage::open(path.as_ref(), &options.clone().create(create))?;
@@ -256,6 +257,7 @@ impl Origin<'_> {
         pointers: &[Pointer],
         spilling: &Spilling,
     ) -> Result<(State, OpenReport, Option<Damage>), Fault> {
+        let _span = tracing::debug_span!("replay", checkpoints = pointers.len()).entered();
         let mut report = OpenReport::default();
         let mut pointers = pointers.iter();
         loop {

@@ -242,7 +242,14 @@ impl Options {
     }
 
     /// How often the thread of the database checks all that is stored, slowly; never, unless said
-    /// otherwise. Damage is told by [`health`](crate::RealityDb::health).
+    /// otherwise. Damage is told by [`health`](crate::RealityDb::health), that it was done by
+    /// [`Counters::checks`](crate::Counters::checks) and [`last_checked`](crate::RealityDb::last_checked).
+    ///
+    /// Commits and reads go on meanwhile, but no checkpoint is written and nothing pruned, as during any
+    /// [`verify_integrity`](crate::RealityDb::verify_integrity): the journal behind the newest checkpoint grows.
+    ///
+    /// The time runs from the opening, and then from the end of the last check; nothing of it is stored. A
+    /// process that ends sooner each time checks nothing: let it call `verify_integrity` itself.
     #[must_use]
     pub fn scrub_every(mut self, time: Duration) -> Self {
         self.scrub_every = Some(time);

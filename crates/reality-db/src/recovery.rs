@@ -118,6 +118,7 @@ impl RealityDb {
         if self.health() == Health::Sound {
             return Ok(Some(Vec::new()));
         }
+        let _span = tracing::debug_span!("ways_out").entered();
         let _alone = lock(&self.shared.checkpointing);
         let found = self.shared.find_ways_out(&Search::new(&control))?;
         Ok(found.map(|found| found.ways.into_iter().map(|(way, _)| way).collect()))
@@ -153,6 +154,7 @@ impl RealityDb {
         reason: &str,
         control: impl Fn(RecoveryProgress) -> ControlFlow<()> + Sync,
     ) -> Result<IntegrityReport, RecoveryError> {
+        let _span = tracing::debug_span!("take_way_out", ?way).entered();
         (self.shared).take_way_out(way, reason, &Search::new(&control))?;
         self.shared.checkpoint(&mut |_| ControlFlow::Continue(()))?;
         let checking = |progress| control(RecoveryProgress::Checking(progress));

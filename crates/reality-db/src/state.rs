@@ -10,6 +10,7 @@ use merkle_core::{Batch, Fetched, Missing, PartialMap, Subtree, Tally, Undo, Val
 
 use crate::Profile;
 use crate::checkpoint::{CHECKED_TOGETHER, Catalogue, Places, check_all};
+use crate::counters::Counting;
 use crate::engine::EngineError;
 use crate::error::Fault;
 use crate::helper::Helper;
@@ -29,6 +30,7 @@ pub(crate) struct State {
     link: Link,
     memory: Memory,
     helper: Arc<Helper>,
+    counting: Arc<Counting>,
 }
 
 impl State {
@@ -46,6 +48,7 @@ impl State {
             link,
             memory: Memory::new(limit_bytes),
             helper: Arc::default(),
+            counting: Arc::default(),
         }
     }
 
@@ -73,6 +76,7 @@ impl State {
             link,
             memory: Memory::outside(all, limit_bytes),
             helper: Arc::default(),
+            counting: Arc::default(),
         })
     }
 
@@ -218,6 +222,7 @@ impl State {
                 self.memory.bring_in(weight);
             }
         }
+        self.counting.buckets_loaded(subtrees.len());
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ mod panic;
 mod pruning;
 #[cfg(feature = "sled")]
 mod reclaiming;
+mod spans;
 mod staged;
 mod stages;
 mod transfer;

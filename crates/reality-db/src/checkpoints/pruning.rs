@@ -22,6 +22,7 @@ type Candidate = (Pointer, Option<Files>);
 impl Shared {
     /// Removes checkpoints and records that nothing needs any more.
     pub(super) fn prune(&self) -> Result<(), MaintenanceError> {
+        let _span = tracing::debug_span!("prune").entered();
         let candidates = self.candidates();
         let by_policy = self.noticed(self.floor())?;
         let kept = {

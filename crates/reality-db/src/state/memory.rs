@@ -167,12 +167,14 @@ impl State {
 
     /// From now on what changed is written there if it has to be let go, for the next checkpoint to take over.
     pub(crate) fn spill_to(&mut self, spilling: Spilling) {
+        self.counting = spilling.counting.clone();
         self.memory.spilling = Some(spilling);
         self.places.turn_to(false);
     }
 
     /// The same for a version that is not the newest, or not yet: nothing of it is left behind.
     pub(crate) fn spill_aside(&mut self, spilling: Spilling) {
+        self.counting = spilling.counting.clone();
         self.memory.spilling = Some(spilling);
         self.places.turn_to(true);
     }

@@ -1,0 +1,99 @@
+//! What is told to `tracing`.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+use super::stages::Stage;
+use crate::engine::{Engine, EngineBatch};
+use crate::{Backend, Depth, Options, RealityDb, Retention, WayOut};
+
+/// Notes the names of the spans of this crate that begin.
+#[derive(Clone, Default)]
+struct Spans {
+    names: Arc<Mutex<Vec<&'static str>>>,
+    last: Arc<AtomicU64>,
+}
+
+impl Spans {
+    /// Those that begin while `work` is done in this thread.
+    fn of<T>(work: impl FnOnce() -> T) -> (T, Vec<&'static str>) {
+        let spans = Self::default();
+        let done = tracing::subscriber::with_default(spans.clone(), work);
+        let names = std::mem::take(&mut *spans.names.lock().unwrap());
+        (done, names)
+    }
+}
+
+impl Subscriber for Spans {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("reality_db")
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        self.names.lock().unwrap().push(span.metadata().name());
+        Id::from_u64(self.last.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[test]
+fn whatever_may_take_long_has_a_span() {
+    let options = Options::new()
+        .backend(Backend::Memory)
+        .background(false)
+        .retention(Retention::Last(9));
+    let (db, spans) = Spans::of(|| RealityDb::open("unused", &options).unwrap());
+    assert_eq!(spans, ["open", "replay"]);
+    let ((), spans) = Spans::of(|| drop(db.put(b"key", b"value").unwrap()));
+    assert_eq!(spans, ["commit"]);
+    let ((), spans) = Spans::of(|| {
+        db.checkpoint(|_| ControlFlow::Continue(())).unwrap();
+    });
+    assert_eq!(spans, ["checkpoint", "prune"]);
+    let ((), spans) = Spans::of(|| drop(db.at(0).unwrap()));
+    assert_eq!(spans, ["at"]);
+    let (_, spans) = Spans::of(|| {
+        db.verify_integrity(Depth::Stored, |_| ControlFlow::Continue(()))
+            .unwrap()
+    });
+    assert_eq!(spans, ["verify_integrity"]);
+}
+
+#[test]
+fn ways_out_have_spans() {
+    let stage = Stage::memory();
+    let options = Options::new().background(false);
+    let Stage::Memory { engine, .. } = &stage else {
+        panic!("it lies in memory");
+    };
+    stage.open(&options).unwrap().put(b"key", b"value").unwrap();
+    // The record of version 1 is lost, which the mark tells.
+    let (key, _) = engine
+        .edge(crate::engine::End::Last, b"j", b"k")
+        .unwrap()
+        .unwrap();
+    let changes = vec![(key, None)];
+    engine.write(EngineBatch { changes }).unwrap();
+    let db = stage.open(&options.accept_damage(true)).unwrap();
+    let (ways, spans) = Spans::of(|| db.ways_out().unwrap());
+    assert_eq!(spans, ["ways_out"]);
+    assert!(matches!(ways[..], [WayOut::GoBack { .. }]));
+    let (_, spans) = Spans::of(|| db.take_way_out(&ways[0], "a test").unwrap());
+    assert_eq!(
+        spans,
+        ["take_way_out", "checkpoint", "prune", "verify_integrity"]
+    );
+}
