@@ -222,6 +222,7 @@ impl RealityDb {
         let changed: usize = batches.iter().map(Batch::len).sum();
         head.shrink(state::SHRINK_STEPS + changed);
         let needs_checkpoint = head.needs_checkpoint();
+        self.shared.set_version(&head);
         drop(head);
         self.shared.notice_commit(&outcome);
         self.shared.counting.commit(&group.records, &outcome);

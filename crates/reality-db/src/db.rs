@@ -26,6 +26,15 @@ use crate::{
 ///
 /// Every call may block on the disk, if only for the fraction of a millisecond that a sync takes:
 /// asynchronous callers hand them to a thread that may block (`spawn_blocking`).
+///
+/// A commit holds the newest version from the update of the tree until it is durable. Whatever begins with the
+/// newest version waits for the commit in flight: [`get`](Self::get), [`get_many`](Self::get_many),
+/// [`snapshot`](Self::snapshot), [`prepare`](Self::prepare), [`at`](Self::at) and the other calls about the
+/// past, [`stats`](Self::stats). A [`Snapshot`] or [`Prepared`](crate::Prepared) that was taken waits for no
+/// commit, and no commit for it. A commit waits for reads of the newest version, mostly for as long as one looks
+/// something up in memory; while one loads what it needs from disk, everybody else waits for it. Only
+/// [`version`](Self::version), [`counters`](Self::counters), [`last_checked`](Self::last_checked) and
+/// [`health`](Self::health) wait for nothing.
 #[derive(Clone)]
 pub struct RealityDb {
     /// Ends with the last handle, before what it works on.
@@ -40,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) storage: Storage,
     /// The newest durable version. Held for writing during a commit, until it is durable.
     pub(crate) head: RwLock<State>,
+    /// Which it is, for those who do not wait for a commit.
+    pub(crate) version: Mutex<Version>,
     /// Whoever commits holds this first, and then the head.
     pub(crate) writer: Mutex<Writer>,
     pub(crate) health: RwLock<Health>,
@@ -78,11 +89,10 @@ impl RealityDb {
         })
     }
 
-    /// The newest version.
+    /// The newest version: while a commit is being made, the one before it. Waits for nothing.
     #[must_use]
     pub fn version(&self) -> Version {
-        let head = self.shared.head.read();
-        Version::of(&head.unwrap_or_else(PoisonError::into_inner).link())
+        *lock(&self.shared.version)
     }
 
     /// How this database hashes: what its proofs are verified with.
@@ -108,6 +118,8 @@ impl RealityDb {
 
     /// The newest version, to read from: it stays as it is whatever is committed meanwhile.
     ///
+    /// Taking it waits while a commit is being made; once it is taken it waits for none.
+    ///
     /// # Errors
     ///
     /// [`ReadError::Storage`] after a panic in another thread.
@@ -118,7 +130,7 @@ impl RealityDb {
 
     /// The value of `key` in the newest version.
     ///
-    /// Waits while a commit is being made; a [snapshot](Self::snapshot) does not.
+    /// Waits while a commit is being made; a [snapshot](Self::snapshot) that was taken before does not.
     ///
     /// # Errors
     ///
@@ -131,7 +143,7 @@ impl RealityDb {
     /// The values of `keys` in the newest version, in the order in which they are asked for: all of
     /// one version, and faster than one by one; see [`Snapshot::get_many`].
     ///
-    /// Waits while a commit is being made; a [snapshot](Self::snapshot) does not.
+    /// Waits while a commit is being made; a [snapshot](Self::snapshot) that was taken before does not.
     ///
     /// # Errors
     ///
@@ -210,10 +222,16 @@ impl Shared {
         if writer.is_interrupted() {
             let mut head = state::write(&self.head)?;
             let (pointers, oldest) = self.noticed_by_commit(writer.resume(&mut head))?;
+            self.set_version(&head);
             *lock(&self.pointers) = pointers;
             self.oldest.fetch_max(oldest, Ordering::AcqRel);
         }
         Ok(writer)
+    }
+
+    /// Says that this is the newest version. `head` is still held: whoever waits for it finds no older one.
+    pub(crate) fn set_version(&self, head: &State) {
+        *lock(&self.version) = Version::of(&head.link());
     }
 
     /// The checkpoints that are kept, in order.

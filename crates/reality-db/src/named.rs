@@ -58,6 +58,9 @@ impl RealityDb {
     /// Gives `version` a name, which keeps it and all after it from being pruned. Costs one small
     /// write and a sync. Nothing changes if the version has the name already.
     ///
+    /// As long as it has the name the journal grows with every commit, whatever the retention. To keep one old
+    /// version without what came after it, [export](Snapshot::export) it.
+    ///
     /// # Errors
     ///
     /// [`NameError`].

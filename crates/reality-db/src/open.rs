@@ -19,7 +19,7 @@ use crate::state::{Spilling, State};
 use crate::storage::Storage;
 use crate::transfer::importing;
 use crate::writer::{Writer, small_records};
-use crate::{Damage, OpenError, Options, RealityDb, Shared, checkpoints};
+use crate::{Damage, OpenError, Options, RealityDb, Shared, Version, checkpoints};
 
 /// What precedes the genesis record.
 const BEFORE_GENESIS: Hash = Hash::from_bytes([0; 32]);
@@ -147,6 +147,7 @@ impl RealityDb {
             format,
             options: options.clone(),
             storage,
+            version: Mutex::new(Version::of(&state.link())),
             head: RwLock::new(state),
             writer: Mutex::new(writer),
             health: RwLock::new(health),

@@ -13,8 +13,8 @@ use crate::{CommitError, CommitOptions, ReadError, RealityDb, Scan, Snapshot, Ve
 ///
 /// Its root is known, it can be read and proved from, other batches can be
 /// [prepared](Self::prepare) on top of it, and it can be
-/// [committed](RealityDb::commit_prepared). Dropping it drops it. While it lives, it holds memory as a
-/// [`Snapshot`] does.
+/// [committed](RealityDb::commit_prepared). Dropping it drops it. While it lives, it holds memory,
+/// and the folder, as a [`Snapshot`] does.
 ///
 /// So code can run on what is not committed, and each of its steps be proved:
 ///

@@ -329,6 +329,7 @@ impl Shared {
         writer.mark_again(Mark::of(&state.link()))?;
         *lock(&self.pointers) = kept;
         self.oldest.store(oldest, Ordering::Release);
+        self.set_version(&state);
         *self.head.write().unwrap_or_else(PoisonError::into_inner) = state;
         *self.health.write().unwrap_or_else(PoisonError::into_inner) = Health::Sound;
         Ok(())

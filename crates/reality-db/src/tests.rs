@@ -16,3 +16,4 @@ mod spans;
 mod staged;
 mod stages;
 mod transfer;
+mod waiting;
