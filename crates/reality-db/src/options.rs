@@ -88,6 +88,9 @@ pub enum Retention {
     #[default]
     All,
     /// The newest ones, so many of them whatever their numbers; the newest, if that is 0.
+    ///
+    /// The first checkpoint after an opening counts them, which takes some microseconds for each; commits do not
+    /// wait for it.
     Last(u64),
     /// Those whose [time](crate::CommitOptions::time_ns) is at or after this, in nanoseconds since 1970, and
     /// the newest.

@@ -102,7 +102,11 @@ impl Shared {
     fn floor(&self) -> Result<u64, Fault> {
         let head = state::read(&self.head)?.link();
         let journal = Journal::new(self.storage.engine.clone());
-        let oldest = self.oldest.load(Ordering::Acquire);
+        let mut oldest = self.oldest.load(Ordering::Acquire);
+        let imported = self.imported.load(Ordering::Acquire);
+        if imported <= head.version {
+            oldest = oldest.max(imported); // what it was brought in with are no versions
+        }
         lock(&self.keeping).floor(&journal, oldest, &head)
     }
 

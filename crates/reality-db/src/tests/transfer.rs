@@ -11,11 +11,12 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
 use super::stages::Stage;
+use crate::engine::End;
 use crate::transfer::file::ExportFile;
 use crate::transfer::import::{import, options_of};
 use crate::{
     Backend, CommitOptions, ExportOptions, ImportError, KeyMode, Options, Profile, ReadError,
-    RealityDb, TransferProgress, verify_export,
+    RealityDb, Retention, TransferProgress, verify_export,
 };
 
 type Content = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -264,4 +265,19 @@ fn an_export_lets_go_of_what_it_loads() {
     );
     assert_eq!(outside(&snapshot.state().unwrap()), all);
     assert_eq!(outside(&db.snapshot().unwrap().state().unwrap()), all);
+}
+
+#[test]
+fn the_commits_of_an_import_are_no_versions_that_a_retention_keeps() {
+    let content = content();
+    let file = export(&database(&content, 1000, &options()), 500);
+    let options = options().retention(Retention::Last(3));
+    let copy = import_on(&Stage::memory(), &options, &file, 300, &mut go_on).unwrap();
+    for (number, oldest) in [(1000, 1000), (1001, 1000), (1002, 1000), (1003, 1001)] {
+        if number > 1000 {
+            commit(&copy, &content, number);
+        }
+        copy.checkpoint(|_| ControlFlow::Continue(())).unwrap();
+        assert_eq!(copy.journal().edge(End::First).unwrap(), Some(oldest));
+    }
 }
