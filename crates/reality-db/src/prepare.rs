@@ -24,12 +24,10 @@ use crate::{CommitError, CommitOptions, ReadError, RealityDb, Scan, Snapshot, Ve
 /// let mut opening = Batch::new();
 /// opening.put(b"account/alice", b"900")?.put(b"account/bob", b"100")?;
 /// let opened = db.prepare(&opening)?;
+/// let accounts = opened.prefix(b"account/")?.collect::<Result<Vec<_>, _>>()?;
 /// let mut closing = Batch::new();
-/// for entry in opened.prefix(b"account/")? {
-///     let (key, value) = entry?;
-///     if value == b"100" {
-///         closing.delete(&key)?;
-///     }
+/// for (key, _) in accounts.iter().filter(|(_, value)| value == b"100") {
+///     closing.delete(key)?;
 /// }
 /// let closed = opened.prepare(&closing)?;
 /// assert_eq!(closed.get_many([&b"account/alice"[..], b"account/bob"])?, [Some(b"900".to_vec()), None]);
