@@ -214,7 +214,7 @@ impl RealityDb {
     ///
     /// [`CommitError`]; reading the earlier version may meet what [`at`](Self::at) does.
     pub fn rollback(&self, to: u64, options: &CommitOptions<'_>) -> Result<Version, RollbackError> {
-        let head = self.version();
+        let head = self.snapshot()?.version(); // behind the commit in flight
         let differences = self.diff(head.number, to)?;
         let mut batch = Batch::with_capacity(differences.len());
         for difference in &differences {

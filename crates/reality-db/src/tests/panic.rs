@@ -171,6 +171,22 @@ fn a_damaged_record_behind_the_checkpoint_ends_what_can_be_proved() {
 }
 
 #[test]
+fn a_running_database_goes_back_too() {
+    let stage = Stage::memory();
+    let db = filled(&stage);
+    edit_record(&stage, 8);
+    assert_ne!(check(&db).damage, []);
+    assert_eq!(db.version().number, 10);
+    let ways = db.ways_out().unwrap();
+    let [way @ WayOut::GoBack { to }] = &ways[..] else {
+        panic!("{ways:?}");
+    };
+    db.take_way_out(way, "agreed with the auditor").unwrap();
+    assert_eq!((db.version(), to.number), (*to, 7));
+    assert_eq!(db.snapshot().unwrap().version(), *to);
+}
+
+#[test]
 fn a_damaged_record_before_the_checkpoint_costs_only_history() {
     let stage = Stage::memory();
     let version = filled(&stage).version();
