@@ -6,18 +6,26 @@ use anyhow::Result;
 
 use crate::{debian, process, repo::Repo};
 
-/// The browser that the dashboard is tested in.
-const CHROMIUM: &str = "/usr/bin/chromium";
+/// What tests run beside ours, each with the package that brings it: the browser that the dashboard is
+/// tested in, what records a process for a loss of power, what makes a small disk.
+const PROGRAMS: [(&str, &str); 4] = [
+    ("/usr/bin/chromium", "chromium"),
+    ("/usr/bin/strace", "strace"),
+    ("/usr/bin/unshare", "util-linux"),
+    ("/usr/bin/mount", "mount"),
+];
 
 /// Runs all tests with all features, then those of each library that has features with none.
 ///
 /// Features only add, so these two ends are what differs; `clippy` compiles the default between.
 pub(crate) fn run(repo: &Repo) -> Result<()> {
-    if !Path::new(CHROMIUM).exists()
-        && let Err(why) = debian::install(&["chromium"])
-    {
-        // The tests of the dashboard skip themselves, and fail where nothing may be skipped.
-        eprintln!("no Chromium to test the dashboard with: {why}");
+    for (program, package) in PROGRAMS {
+        if !Path::new(program).exists()
+            && let Err(why) = debian::install(&[package])
+        {
+            // The tests that need it skip themselves, and fail where nothing may be skipped.
+            eprintln!("no {program} to test with: {why}");
+        }
     }
     // One package at a time: together, cargo would give each the features the others ask for.
     for name in repo.libraries_with_features()? {
