@@ -1,9 +1,11 @@
 //! The database against its model: a list of versions, each an ordered map.
 
-use std::collections::BTreeMap;
-use std::ops::{Bound, ControlFlow};
+mod checks;
 
-use merkle_core::{Batch, Lookup, Map, Query};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use merkle_core::Batch;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -11,11 +13,13 @@ use proptest::sample::Index;
 use super::stages::Stage;
 use crate::{
     Backend, CommitError, CommitKind, CommitOptions, KeyMode, NameError, Options, Prepared,
-    Profile, ReadError, RealityDb, Retention, Snapshot,
+    Profile, RealityDb, Retention, Snapshot,
 };
 
 type Content = BTreeMap<Vec<u8>, Vec<u8>>;
 type Changes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+/// What a version did to each key that it names.
+type Changed = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -101,6 +105,8 @@ struct Run<'s> {
     db: RealityDb,
     /// Each version with its content.
     versions: Vec<(u64, Content)>,
+    /// What each version did, those that are pruned among them.
+    changed: BTreeMap<u64, Changed>,
     /// When each version was committed.
     times: BTreeMap<u64, u64>,
     /// Named snapshots.
@@ -138,6 +144,7 @@ impl<'s> Run<'s> {
             options: options.clone(),
             db: stage.open(options).unwrap(),
             versions: vec![(0, Content::new())],
+            changed: BTreeMap::new(),
             times: BTreeMap::from([(0, 0)]),
             named: BTreeMap::new(),
             held: Vec::new(),
@@ -155,14 +162,15 @@ impl<'s> Run<'s> {
     }
 
     fn push(&mut self, number: u64, changes: &Changes) {
-        let content = apply(&self.head().1, changes);
-        self.push_content(number, content);
+        self.push_at(number, changes, self.db.info(number).unwrap().time_ns);
     }
 
-    fn push_content(&mut self, number: u64, content: Content) {
+    fn push_at(&mut self, number: u64, changes: &Changes, time_ns: u64) {
+        let content = apply(&self.head().1, changes);
         self.versions.push((number, content));
-        self.times
-            .insert(number, self.db.info(number).unwrap().time_ns);
+        self.changed
+            .insert(number, changes.iter().cloned().collect());
+        self.times.insert(number, time_ns);
     }
 
     fn step(&mut self, step: &Step) {
@@ -247,7 +255,13 @@ impl<'s> Run<'s> {
                     self.db.info(next.number).unwrap().kind,
                     CommitKind::Rollback { to: number }
                 );
-                self.push_content(next.number, content);
+                let head = &self.head().1;
+                let keys: BTreeSet<_> = head.keys().chain(content.keys()).collect();
+                let changes = (keys.into_iter())
+                    .filter(|key| head.get(*key) != content.get(*key))
+                    .map(|key| (key.clone(), content.get(key).cloned()))
+                    .collect();
+                self.push(next.number, &changes);
             }
             Step::ReadAt(version) => {
                 let (number, content) = &self.versions[version.index(self.versions.len())];
@@ -284,9 +298,7 @@ impl<'s> Run<'s> {
         assert!(numbers.contains(&version.unwrap().number));
         for (number, changes) in done {
             // The checkpoint may have been pruned at once: the model knows the time without asking.
-            let content = apply(&self.head().1, changes);
-            self.versions.push((number, content));
-            self.times.insert(number, before.number + 1);
+            self.push_at(number, changes, before.number + 1);
         }
         self.forget_pruned();
     }
@@ -346,126 +358,8 @@ impl<'s> Run<'s> {
             oldest <= must_stay,
             "{oldest} is the oldest, {must_stay} must stay"
         );
-        if let Some(pruned) = oldest.checked_sub(1) {
-            let error = self.db.at(pruned).err().unwrap();
-            assert!(matches!(error, ReadError::Pruned { .. }), "{error}");
-        }
+        self.check_pruned(oldest);
         self.versions.retain(|(number, _)| *number >= oldest);
-    }
-
-    fn diff(&self, first: &(u64, Content), second: &(u64, Content)) {
-        let differences = self.db.diff(first.0, second.0).unwrap();
-        let keys: std::collections::BTreeSet<_> = first.1.keys().chain(second.1.keys()).collect();
-        let mut expected: Vec<_> = (keys.into_iter())
-            .map(|key| {
-                (
-                    self.db.tree_key(key).unwrap(),
-                    first.1.get(key),
-                    second.1.get(key),
-                )
-            })
-            .filter(|(_, before, after)| before != after)
-            .collect();
-        expected.sort();
-        let found: Vec<_> = (differences.iter())
-            .map(|difference| {
-                (
-                    difference.key.clone(),
-                    difference.before.as_ref(),
-                    difference.after.as_ref(),
-                )
-            })
-            .collect();
-        assert_eq!(found, expected);
-    }
-
-    /// Everything that can be asked of a version.
-    fn check(&self, snapshot: &Snapshot, content: &Content) {
-        let root = snapshot.version().root;
-        assert_eq!(snapshot.len().unwrap(), content.len() as u64);
-        assert_eq!(snapshot.is_empty(), content.is_empty());
-        let tree: BTreeMap<Vec<u8>, &Vec<u8>> = (content.iter())
-            .map(|(key, value)| (self.db.tree_key(key).unwrap(), value))
-            .collect();
-        let mut whole = Batch::new();
-        for (key, value) in &tree {
-            whole.put(key, value).unwrap();
-        }
-        let profile = self.db.profile();
-        let mut map = Map::with_hasher(profile);
-        map.update(&whole);
-        assert_eq!(root, map.root());
-        for key in content.keys().take(9).chain([&vec![3, 3, 3, 3, 3]]) {
-            assert_eq!(snapshot.get(key).unwrap().as_ref(), content.get(key));
-            let proof = snapshot.prove(key).unwrap();
-            let view = proof.verify(&profile, &root).unwrap();
-            let proved = match view.get(&self.db.tree_key(key).unwrap()) {
-                Lookup::Present(value) => Some(value.bytes().unwrap()),
-                Lookup::Absent => None,
-                other => panic!("{other:?}"),
-            };
-            assert_eq!(proved, content.get(key).map(Vec::as_slice));
-        }
-        let absent = vec![3, 3, 3, 3, 3];
-        let keys: Vec<_> = content.keys().rev().chain([&absent]).collect();
-        let values = snapshot.get_many(keys.iter().map(|key| &key[..])).unwrap();
-        assert!((values.iter().map(Option::as_ref)).eq(keys.iter().map(|key| content.get(*key))));
-        let proof = snapshot.prove_query(&Query::new().range(..)).unwrap();
-        let view = proof.verify(&profile, &root).unwrap();
-        assert!(
-            view.range(..)
-                .unwrap()
-                .map(|(key, _)| key)
-                .eq(tree.keys().map(Vec::as_slice))
-        );
-        let proof = snapshot.prove_update(&whole).unwrap();
-        assert_eq!(
-            proof
-                .verify(&profile, &root)
-                .unwrap()
-                .apply(&whole)
-                .unwrap(),
-            root
-        );
-        if self.db.key_mode() == KeyMode::Hashed {
-            assert!(matches!(snapshot.iter().err(), Some(ReadError::NoKeyOrder)));
-            return;
-        }
-        let found: Content = snapshot.iter().unwrap().map(Result::unwrap).collect();
-        assert_eq!(&found, content);
-        let (from, to) = (vec![1], vec![3, 2]);
-        let range = (Bound::Excluded(&from[..]), Bound::Included(&to[..]));
-        let found = snapshot.range(range).unwrap().map(Result::unwrap);
-        let expected = content.range::<[u8], _>(range);
-        assert!(found.eq(expected.map(|(key, value)| (key.clone(), value.clone()))));
-        let found = snapshot.prefix(&[1]).unwrap().map(|entry| entry.unwrap().0);
-        assert!(found.eq(content.keys().filter(|key| key[0] == 1).cloned()));
-    }
-
-    fn check_all(&self) {
-        for (snapshot, content) in &self.held {
-            self.check(snapshot, content);
-        }
-        let (number, content) = self.head();
-        assert_eq!(self.db.version().number, *number);
-        self.check(&self.db.snapshot().unwrap(), content);
-        let values = self.db.get_many(content.keys().map(|key| &key[..]));
-        assert!(values.unwrap().iter().flatten().eq(content.values()));
-        let oldest = self.versions[0].0;
-        let infos = self.db.infos(oldest..=u64::MAX).unwrap();
-        let numbers: Vec<_> = infos.map(|info| info.unwrap().version.number).collect();
-        assert!(
-            numbers
-                .iter()
-                .eq(self.versions.iter().map(|(number, _)| number))
-        );
-        if let Some(key) = content.keys().next() {
-            let history = self.db.key_history(key, oldest..=u64::MAX).unwrap();
-            let last = history.last().map(|change| change.unwrap().value);
-            if let Some(value) = last {
-                assert_eq!(value.as_ref(), content.get(key));
-            }
-        }
     }
 }
 
