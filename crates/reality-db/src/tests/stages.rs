@@ -58,12 +58,17 @@ impl Stage {
         }
     }
 
-    /// Opens the database, or creates it.
-    pub(super) fn open(&self, options: &Options) -> Result<RealityDb, OpenError> {
-        let options = match self {
+    /// These options, with its backend.
+    pub(super) fn options(&self, options: &Options) -> Options {
+        match self {
             Self::Memory { .. } => options.clone(),
             Self::Disk { backend, .. } => options.clone().backend(*backend),
-        };
+        }
+    }
+
+    /// Opens the database, or creates it.
+    pub(super) fn open(&self, options: &Options) -> Result<RealityDb, OpenError> {
+        let options = self.options(options);
         let (storage, format) = self.storage(&options)?;
         RealityDb::start(storage, format, &options)
     }
@@ -88,9 +93,7 @@ impl Stage {
                 };
                 Ok((storage, format::read(folder)?))
             }
-            Self::Disk { folder, backend } => {
-                Storage::open(folder.path(), &options.clone().backend(*backend))
-            }
+            Self::Disk { folder, .. } => Storage::open(folder.path(), &self.options(options)),
         }
     }
 }

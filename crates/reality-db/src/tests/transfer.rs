@@ -77,7 +77,7 @@ fn import_on(
     control: &mut dyn FnMut(TransferProgress) -> ControlFlow<()>,
 ) -> Result<RealityDb, ImportError> {
     let file = ExportFile::open(file, options.expected)?;
-    let options = options_of(file.header(), options)?;
+    let options = options_of(file.header(), &stage.options(options))?;
     let (storage, format) = stage.storage(&options)?;
     import(storage, format, &options, file, commit_bytes, control)
 }
@@ -186,34 +186,48 @@ fn an_empty_version_has_one_empty_chunk() {
     }
 }
 
+/// Where a store that began on sled goes, one after the other: from every engine to every other.
+#[cfg(feature = "sled")]
+const ROUND: &[Backend] = &[
+    Backend::Memory,
+    #[cfg(feature = "rocksdb")]
+    Backend::RocksDb,
+    #[cfg(feature = "rocksdb")]
+    Backend::Sled,
+    #[cfg(feature = "rocksdb")]
+    Backend::RocksDb,
+    #[cfg(feature = "rocksdb")]
+    Backend::Memory,
+    Backend::Sled,
+];
+
 #[cfg(feature = "sled")]
 #[test]
 fn moves_between_backends() {
-    let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
-    for (hashed, folder) in [false, true].into_iter().zip(&folders) {
-        let keys = if hashed {
-            KeyMode::Hashed
-        } else {
-            KeyMode::Ordered
-        };
+    for keys in [KeyMode::Ordered, KeyMode::Hashed] {
+        let folder = tempfile::tempdir().unwrap();
         let content = content();
-        let sled = options().backend(Backend::Sled);
-        let first = RealityDb::open(folder.path().join("a"), &sled.clone().key_mode(keys)).unwrap();
+        let sled = options().backend(Backend::Sled).key_mode(keys);
+        let first = RealityDb::open(folder.path().join("first"), &sled).unwrap();
         commit(&first, &content, 1);
         commit(&first, &content, 9);
 
-        let file = export(&first, 500);
-        let second = RealityDb::import("unused", &memory(), &file[..], go_on).unwrap();
-        assert_same(&second, &first, &content);
-
-        let file = export(&second, 300);
-        let path = folder.path().join("b");
-        let third = RealityDb::import(&path, &sled, &file[..], go_on).unwrap();
-        assert_same(&third, &first, &content);
-        drop(third);
-        let third = RealityDb::open(&path, &sled).unwrap();
-        assert_same(&third, &first, &content);
-        assert_one_version(&third);
+        let mut file = export(&first, 500);
+        for (at, backend) in ROUND.iter().enumerate() {
+            let path = folder.path().join(at.to_string());
+            let asked = options().backend(*backend);
+            let mut copy = RealityDb::import(&path, &asked, &file[..], go_on).unwrap();
+            assert_same(&copy, &first, &content);
+            if *backend != Backend::Memory {
+                drop(copy);
+                copy = RealityDb::open(&path, &asked).unwrap();
+                assert_same(&copy, &first, &content);
+                let format = std::fs::read_to_string(path.join(crate::format::FILE)).unwrap();
+                assert!(format.contains(&format!("backend {}\n", backend.name())));
+            }
+            assert_one_version(&copy);
+            file = export(&copy, 300 + at);
+        }
     }
 }
 

@@ -29,6 +29,8 @@ fn stages() -> Vec<Stage> {
         Stage::memory(),
         #[cfg(feature = "sled")]
         Stage::disk(Backend::Sled),
+        #[cfg(feature = "rocksdb")]
+        Stage::disk(Backend::RocksDb),
     ]
 }
 
