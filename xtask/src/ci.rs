@@ -3,7 +3,7 @@
 use std::env;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     cache, campaigns, docs, fuzz, judges, layering, no_std, process, repo::Repo, rocksdb, test,
@@ -140,7 +140,7 @@ fn advisories(repo: &Repo) -> Result<Outcome> {
 fn with_rocksdb(repo: &Repo) -> Result<Outcome> {
     match rocksdb::library() {
         Ok(library) => passed(rocksdb::run(repo, &library)),
-        Err(why) => Ok(Outcome::Skipped(why)),
+        Err(why) => absent(why, on_ci()),
     }
 }
 
@@ -148,9 +148,21 @@ fn with_rocksdb(repo: &Repo) -> Result<Outcome> {
 fn with_judges(repo: &Repo) -> Result<Outcome> {
     match judges::folder() {
         Ok(folder) => passed(judges::run(repo, &folder)),
-        Err(why) if judges::may_be_absent() => Ok(Outcome::Skipped(why)),
-        Err(why) => Err(anyhow::Error::msg(why)),
+        Err(why) => absent(why, on_ci()),
     }
+}
+
+/// Of a step that cannot run here: no fault of the change, but on a machine of CI nothing may be
+/// missing.
+fn absent(why: String, on_ci: bool) -> Result<Outcome> {
+    match on_ci {
+        true => bail!(why),
+        false => Ok(Outcome::Skipped(why)),
+    }
+}
+
+fn on_ci() -> bool {
+    env::var_os("CI").is_some()
 }
 
 fn fuzz_briefly(repo: &Repo) -> Result<()> {
@@ -159,4 +171,17 @@ fn fuzz_briefly(repo: &Repo) -> Result<()> {
         Err(_) => FUZZ_SECONDS,
     };
     fuzz::run(repo, &[], seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_a_failure_on_a_machine_of_ci_alone() {
+        let why = || "no library".to_owned();
+        assert!(matches!(absent(why(), false), Ok(Outcome::Skipped(said)) if said == why()));
+        let failed = absent(why(), true).err().map(|error| error.to_string());
+        assert_eq!(failed, Some(why()));
+    }
 }

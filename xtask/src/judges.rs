@@ -3,9 +3,9 @@
 //!
 //! They are programs in JavaScript and Python, at pinned versions, in the cache folder.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::{env, fs};
 
 use anyhow::{Context, Result};
 
@@ -70,11 +70,6 @@ fn install() -> Result<PathBuf> {
     process::run(install.args(PYTHON_PACKAGES))?;
     fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))?;
     Ok(folder)
-}
-
-/// Whether it is no fault of the change if the judges cannot be had here.
-pub(crate) fn may_be_absent() -> bool {
-    env::var_os("CI").is_none()
 }
 
 /// Runs the tests that ask them.

@@ -20,6 +20,9 @@ const DEBIAN_PACKAGES: [&str; 2] = ["librocksdb-dev", "libclang-dev"];
 /// Older libraries lack this function. The binding calls it for one option that we do not set.
 const ABSENT_FUNCTION: &str = "rocksdb_write_buffer_manager_destroy";
 
+/// How often a process is killed on RocksDB: a minute on two busy cores.
+const KILLS: u32 = 150;
+
 /// Where the system's library is; on a machine of CI it is installed if it can be.
 ///
 /// # Errors
@@ -71,5 +74,8 @@ pub(crate) fn run(repo: &Repo, library: &Path) -> Result<()> {
         .context("if libclang is what is missing: install libclang-dev")?;
     // Not `full_disk`: Debian's library has its assertions in, and one of them ends the process when
     // a file is closed whose last write failed.
-    process::run(cargo("test").args(["--lib", "--test=crash", "--test=tamper"]))
+    let tests = ["crash", "open", "power_loss", "tamper"].map(|test| format!("--test={test}"));
+    let mut cargo = cargo("test");
+    cargo.env("REALITY_DB_KILLS", KILLS.to_string());
+    process::run(cargo.arg("--lib").args(tests))
 }

@@ -137,6 +137,8 @@ impl Trace {
             }
             "pwrite64" => self.disk.write(&path, last(), written(arguments, result)),
             "ftruncate" => self.disk.resize(&path, last()),
+            // Room on the disk: the file stays as long as it was.
+            "fallocate" if arguments.contains("FALLOC_FL_KEEP_SIZE") => {}
             "fallocate" => {
                 let end: Vec<u64> = (arguments.rsplitn(3, ", ").take(2))
                     .map(|number| number.parse().unwrap())
