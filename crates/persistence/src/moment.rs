@@ -126,7 +126,8 @@ impl Persistence {
         tx_id: &str,
         time_ns: u64,
     ) -> Result<Executed, ExecuteError> {
-        let head = self.state().version();
+        // Behind the commit in flight: what is expected to be the newest should not be overtaken by it.
+        let head = self.state().snapshot().map_err(StorageError::from)?.version();
         let differences = self.state().diff(head.number, version);
         let differences = differences.map_err(StorageError::from)?;
         let result = serde_json::json!({ "restored_version": version }).to_string();

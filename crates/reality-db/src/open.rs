@@ -275,6 +275,12 @@ impl Origin<'_> {
                     tracing::warn!(%damage, "passed over a checkpoint");
                     report.passed_over.push(damage);
                 }
+                // The journal does not go back that far: it is the checkpoint that is missing.
+                Err(Fault::Damage(Damage::Record { version: 0 }))
+                    if !report.passed_over.is_empty() =>
+                {
+                    return Err(report.passed_over.swap_remove(0).into());
+                }
                 replayed => {
                     let replayed = replayed?;
                     report.checkpoint = pointer.map_or(0, |pointer| pointer.version);

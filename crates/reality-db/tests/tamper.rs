@@ -276,12 +276,7 @@ impl Truth {
     fn examine(&self, folder: &Path, changed: &Path) -> Result<Outcome, String> {
         let mut said = Said::default();
         let outcome = self.open(folder, &mut said)?;
-        // With no sound checkpoint left, a store that was pruned is not opened for want of its first
-        // record. That it is the checkpoint that is damaged it does not say.
-        let blames_the_beginning = outcome == Outcome::Shut
-            && self.oldest > 0
-            && said.damage == [Damage::Record { version: 0 }];
-        if outcome > Outcome::Harmless && !said.names(changed) && !blames_the_beginning {
+        if outcome > Outcome::Harmless && !said.names(changed) {
             return Err(format!("{outcome:?}, and said is {:?}", said.damage));
         }
         Ok(outcome)
