@@ -141,10 +141,12 @@ pub(crate) struct Records {
     bad: BTreeSet<u64>,
     /// Versions with which the chain breaks, those too.
     breaks: BTreeSet<u64>,
+    /// The first version that was not looked at, if not all were.
+    unseen_from: Option<u64>,
 }
 
 impl Records {
-    /// What `damage` says of them; those from `unseen` on were not looked at.
+    /// What `damage` says of them; if `unseen`, those from the last damaged one on were not looked at.
     pub(crate) fn of(damage: &[Damage], newest: u64, unseen: bool) -> Self {
         let mut records = Self::default();
         for damage in damage {
@@ -160,17 +162,22 @@ impl Records {
                 _ => {}
             }
         }
-        if unseen {
-            let last = records.breaks.last().copied().unwrap_or_default();
-            records.bad.extend(last..=newest);
-            records.breaks.extend(last..=newest);
-        }
+        records.unseen_from = unseen.then(|| records.breaks.last().copied().unwrap_or_default());
         records
+    }
+
+    /// Whether the record of a version is one.
+    fn is_sound(&self, version: u64) -> bool {
+        self.is_seen(version) && !self.bad.contains(&version)
+    }
+
+    fn is_seen(&self, version: u64) -> bool {
+        self.unseen_from.is_none_or(|unseen| version < unseen)
     }
 
     /// Whether the chain leads from the version `from` to `to`.
     fn lead(&self, from: u64, to: u64) -> bool {
-        from >= to || self.breaks.range(from + 1..=to).next().is_none()
+        from >= to || self.is_seen(to) && self.breaks.range(from + 1..=to).next().is_none()
     }
 }
 
@@ -195,7 +202,9 @@ pub(crate) fn provable(
             return;
         }
         match provable.spans.last_mut() {
-            Some(last) if *last.versions.end() + 1 == from && last.except == except => {
+            Some(last)
+                if last.versions.end().checked_add(1) == Some(from) && last.except == except =>
+            {
                 last.versions = *last.versions.start()..=to;
             }
             _ => provable.spans.push(ProvableSpan {
@@ -212,7 +221,7 @@ pub(crate) fn provable(
         // Others are read once the chain is followed to the next version whose record is known.
         let leads = records.lead(start.version, next);
         let is_known = match start.is_checkpoint {
-            true => !records.bad.contains(&start.version),
+            true => records.is_sound(start.version),
             false => leads,
         };
         if start.version < newest && is_known {
@@ -222,8 +231,36 @@ pub(crate) fn provable(
             true => start.content.behind(&before),
             false => Content::Unusable,
         };
-        push(start.version + 1, next.saturating_sub(1), &before);
+        push(
+            start.version.saturating_add(1),
+            next.saturating_sub(1),
+            &before,
+        );
     }
     push(newest, newest, head);
     provable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_looked_at_is_no_longer_for_large_numbers() {
+        let newest = u64::MAX;
+        let records = Records::of(&[Damage::Record { version: 5 }], newest, true);
+        assert!(records.is_sound(4) && records.lead(0, 4));
+        assert!(!records.is_sound(5) && !records.lead(0, 5));
+        assert!(!records.is_sound(newest) && !records.lead(6, newest));
+        let starts = [0, newest].map(|version| Start {
+            version,
+            is_checkpoint: version > 0,
+            content: Content::Whole,
+        });
+        let provable = provable(&starts, &records, 0, newest, &Content::Whole);
+        let versions: Vec<_> = (provable.spans.iter())
+            .map(|span| span.versions.clone())
+            .collect();
+        assert_eq!(versions, [newest..=newest]);
+    }
 }
