@@ -127,7 +127,11 @@ impl Persistence {
         time_ns: u64,
     ) -> Result<Executed, ExecuteError> {
         // Behind the commit in flight: what is expected to be the newest should not be overtaken by it.
-        let head = self.state().snapshot().map_err(StorageError::from)?.version();
+        let head = self
+            .state()
+            .snapshot()
+            .map_err(StorageError::from)?
+            .version();
         let differences = self.state().diff(head.number, version);
         let differences = differences.map_err(StorageError::from)?;
         let result = serde_json::json!({ "restored_version": version }).to_string();

@@ -1,29 +1,21 @@
 //! Checking everything that is stored against the root.
 
+mod chain;
+mod tree;
+
 use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use merkle_core::Hash;
-
-use crate::checkpoint::{BadPart, Catalogue, Pointer};
+use crate::checkpoint::Pointer;
 use crate::db::{Shared, lock};
 use crate::engine::EngineError;
 use crate::error::Fault;
 use crate::format;
 use crate::journal::{Journal, Link};
-use crate::open::genesis;
-use crate::provable::{self, Content, KeySpan, Provable, Records, Start};
-use crate::record::{Record, record_hash};
-use crate::replay::{Roots, replay_watched};
+use crate::provable::{self, Content, Provable, Records, Start};
 use crate::{Damage, Health, OpenError, ReadError, RealityDb, checkpoints, head, named, state};
-
-/// Threads that check buckets, beside the one that checks the journal.
-const THREADS: usize = 2;
-
-/// Most damaged records that a report names.
-const RECORDS_NAMED_MAX: usize = 1000;
 
 /// How far a check is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -139,7 +131,7 @@ impl Shared {
             stopped: AtomicBool::new(false),
         };
         let mut report = self.noticed(check.run(depth))?;
-        if report.complete {
+        if !check.is_stopped() {
             self.counting.check();
         }
         // What opening met may lie behind the newest version that it could prove.
@@ -173,26 +165,25 @@ impl Check<'_> {
             ..IntegrityReport::default()
         };
         self.small_files(&mut report)?;
-        let (chain, buckets) = thread::scope(|threads| {
+        let (chain, tree) = thread::scope(|threads| {
             let chain = threads.spawn(|| self.chain());
-            let buckets = self.checkpoints(depth);
-            (chain.join().unwrap_or_else(|_| Err(panicked())), buckets)
+            let tree = self.tree(depth);
+            (chain.join().unwrap_or_else(|_| Err(panicked())), tree)
         });
-        let (chain, (buckets, starts)) = (chain?, buckets?);
+        let (chain, tree) = (chain?, tree?);
         let unseen = !chain.complete;
-        report.versions = chain.versions;
-        report.complete = chain.complete;
-        (report.checkpoints, report.buckets) = (buckets.checkpoints, buckets.buckets);
-        report.entries = buckets.entries;
+        (report.versions, report.complete) = (chain.versions, chain.complete);
+        (report.checkpoints, report.buckets) = (tree.checkpoints, tree.buckets);
+        report.entries = tree.entries;
         report
             .damage
-            .extend(chain.damage.into_iter().chain(buckets.damage));
+            .extend(chain.damage.into_iter().chain(tree.damage));
         if !self.is_stopped() {
             self.roots(depth, &mut report)?;
         }
         report.complete &= !self.is_stopped();
         if !self.is_stopped() {
-            report.provable = self.provable(&starts, &report.damage, unseen)?;
+            report.provable = self.provable(&tree.starts, &report.damage, unseen)?;
         }
         Ok(report)
     }
@@ -242,239 +233,6 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Every record against the one before it, and against what is known of it elsewhere. Behind a bad one
-    /// it goes on.
-    fn chain(&self) -> Result<IntegrityReport, Fault> {
-        let mut report = IntegrityReport::default();
-        let (oldest, newest) = (
-            self.shared.oldest.load(Ordering::Acquire),
-            self.head.version,
-        );
-        self.show(|progress| progress.versions_total = newest - oldest + 1);
-        let (mut before, mut from, mut untold) = (None, oldest, 0);
-        let mut records = self.journal.scan(from, newest);
-        while !self.is_stopped() {
-            let (version, checked) = match records.next() {
-                None => {
-                    report.complete = true;
-                    break;
-                }
-                Some(Ok((version, bytes))) => (version, self.check_record(version, &bytes, before)),
-                Some(Err(Fault::Damage(damage @ Damage::Record { version }))) => {
-                    if version < from || version >= newest {
-                        report.damage.push(damage);
-                        report.complete = version >= newest;
-                        before = Some(Before::bad(version));
-                        break;
-                    }
-                    from = version + 1;
-                    records = self.journal.scan(from, newest);
-                    (version, (None, Some(damage)))
-                }
-                Some(Err(fault)) => return Err(fault),
-            };
-            let (hash, damage) = checked;
-            before = Some(Before { version, hash });
-            match damage {
-                None => report.versions += 1,
-                Some(_) if report.damage.len() == RECORDS_NAMED_MAX => return Ok(report),
-                Some(damage) => report.damage.push(damage),
-            }
-            untold += 1;
-            if untold == 256 {
-                untold = 0;
-                self.show(|progress| progress.versions = version - oldest + 1);
-            }
-        }
-        let is_there = before.is_some_and(|before| {
-            before.version == newest && before.hash.is_none_or(|it| it == self.head.record_hash)
-        });
-        if report.complete && !is_there {
-            report.damage.push(Damage::TailLost {
-                acknowledged: newest,
-                found: before.map(|before| before.version),
-            });
-        }
-        if report.complete {
-            self.show(|progress| progress.versions = progress.versions_total);
-        }
-        Ok(report)
-    }
-
-    /// The hash of a record, if it is one, and what is wrong with it.
-    fn check_record(
-        &self,
-        version: u64,
-        bytes: &[u8],
-        before: Option<Before>,
-    ) -> (Option<Hash>, Option<Damage>) {
-        let bad = (None, Some(Damage::Record { version }));
-        let Ok(Record { header, .. }) = Record::decode(bytes) else {
-            return bad;
-        };
-        let is_genesis = version == 0 && bytes == genesis(&self.shared.format).1;
-        if header.version != version || (version == 0 && !is_genesis) {
-            return bad;
-        }
-        let hash = record_hash(bytes);
-        let known = (self.pointers.iter()).find(|pointer| pointer.version == version);
-        if known.is_some_and(|known| (known.record, known.root) != (hash, header.root)) {
-            return bad;
-        }
-        let broken = before.filter(|before| {
-            before.version != header.previous_version
-                || before.hash.is_some_and(|it| it != header.previous_record)
-        });
-        let damage = broken.map(|before| Damage::Chain {
-            version,
-            follows: before.version,
-        });
-        (Some(hash), damage)
-    }
-
-    /// Every catalogue against its root, buckets against the tree.
-    fn checkpoints(&self, depth: Depth) -> Result<(IntegrityReport, Vec<Start>), Fault> {
-        let mut report = IntegrityReport::default();
-        let mut starts = Vec::new();
-        let begins = self.pointers.first().is_none_or(|first| first.version > 0);
-        if begins && self.shared.oldest.load(Ordering::Acquire) == 0 {
-            starts.push(Start {
-                version: 0,
-                is_checkpoint: false,
-                content: match self.journal.read(0) {
-                    Ok(Some(record)) if record == genesis(&self.shared.format).1 => Content::Whole,
-                    Ok(_) | Err(Fault::Damage(_)) => Content::Unusable,
-                    Err(fault) => return Err(fault),
-                },
-            });
-        }
-        for (at, pointer) in self.pointers.iter().enumerate() {
-            let is_needed = at + 1 == self.pointers.len()
-                || (at == 0 && self.shared.oldest.load(Ordering::Acquire) > 0)
-                || depth == Depth::Roots;
-            let content = match self.checkpoint(pointer, is_needed, &mut report) {
-                Err(Fault::Damage(damage)) => {
-                    report.damage.push(damage);
-                    Content::Unusable
-                }
-                content => content?,
-            };
-            starts.push(Start {
-                version: pointer.version,
-                is_checkpoint: true,
-                content,
-            });
-            if self.is_stopped() {
-                break;
-            }
-        }
-        Ok((report, starts))
-    }
-
-    fn checkpoint(
-        &self,
-        pointer: &Pointer,
-        is_needed: bool,
-        report: &mut IntegrityReport,
-    ) -> Result<Content, Fault> {
-        let profile = self.shared.format.profile;
-        let catalogue = Catalogue::open(&*self.shared.storage.checkpoints, pointer)?;
-        report.checkpoints += 1;
-        // The others are spare: their buckets are checked when they are read.
-        if !is_needed {
-            catalogue.assemble(profile)?;
-            return Ok(Content::Whole);
-        }
-        let before = report.buckets;
-        self.show(|progress| progress.buckets_total += catalogue.len() as u64);
-        let found = catalogue.verify(profile, THREADS, &|checked| {
-            // Of two threads the one that was first may come second.
-            let buckets = before + checked.buckets as u64;
-            self.show(|progress| progress.buckets = progress.buckets.max(buckets));
-            match self.is_stopped() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
-        })?;
-        report.buckets += found.buckets as u64;
-        report.entries = found.entries;
-        let content = match found.bad.iter().any(|bad| bad.subtree.is_none()) {
-            true => Content::Unusable,
-            false if found.bad.is_empty() => Content::Whole,
-            false => {
-                let subtrees = found.bad.iter().filter_map(|bad| bad.subtree.as_ref());
-                Content::Except(subtrees.map(KeySpan::of).collect())
-            }
-        };
-        report
-            .damage
-            .extend(found.bad.into_iter().map(Damage::from));
-        Ok(content)
-    }
-
-    /// That records lead from a checkpoint to the newest root, or from the oldest version to every
-    /// one.
-    fn roots(&self, depth: Depth, report: &mut IntegrityReport) -> Result<(), Fault> {
-        let shared = self.shared;
-        let pointer = match depth {
-            Depth::Stored => self.pointers.last(),
-            Depth::Roots => {
-                let oldest = shared.oldest.load(Ordering::Acquire);
-                self.pointers
-                    .iter()
-                    .rfind(|pointer| pointer.version <= oldest)
-            }
-        };
-        let begin = || shared.begin(&self.journal, pointer);
-        let roots = match depth {
-            Depth::Stored => Roots::Last,
-            Depth::Roots => Roots::Every,
-        };
-        let from = pointer.map_or(0, |pointer| pointer.version);
-        let total = self.head.version - from;
-        self.show(|progress| progress.replayed_total = total);
-        let watch = |version: u64| {
-            // To find the first wrong root it goes back.
-            let replayed = version - from;
-            self.show(|progress| progress.replayed = progress.replayed.max(replayed));
-            match self.is_stopped() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
-        };
-        if self.is_stopped() {
-            return Ok(());
-        }
-        let made = replay_watched(&self.journal, &begin, self.head.version, roots, &watch);
-        let made = match made {
-            Ok(None) => return Ok(()),
-            Ok(Some(made)) => {
-                report.replayed = made.state.link().version - from;
-                made.sound().map(|state| state.link())
-            }
-            Err(fault) => Err(fault),
-        };
-        let damage = match made {
-            Err(Fault::Damage(damage)) => damage,
-            made => {
-                let made = made?;
-                if made == self.head {
-                    return Ok(());
-                }
-                Damage::Root {
-                    version: self.head.version,
-                    recorded: self.head.root,
-                    computed: made.root,
-                }
-            }
-        };
-        report.complete = false;
-        if !report.damage.contains(&damage) {
-            report.damage.push(damage);
-        }
-        Ok(())
-    }
-
     /// Tells the caller how far it is: one thread at a time, so that what is told never goes back.
     fn show(&self, change: impl FnOnce(&mut IntegrityProgress)) {
         let mut progress = lock(&self.progress);
@@ -490,38 +248,12 @@ impl Check<'_> {
     fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }
-}
 
-/// The record before another one.
-#[derive(Clone, Copy)]
-struct Before {
-    version: u64,
-    /// None if the record is no record: what follows it cannot be held against it.
-    hash: Option<Hash>,
-}
-
-impl Before {
-    fn bad(version: u64) -> Self {
-        Self {
-            version,
-            hash: None,
-        }
-    }
-}
-
-impl From<BadPart> for Damage {
-    fn from(bad: BadPart) -> Self {
-        match bad.subtree {
-            Some(subtree) => Self::Bucket {
-                file: bad.file,
-                offset: bad.offset,
-                prefix: subtree.prefix().to_vec(),
-            },
-            None => Self::Checkpoint {
-                file: bad.file,
-                offset: bad.offset,
-                what: bad.damage,
-            },
+    /// Whether to go on.
+    fn flow(&self) -> ControlFlow<()> {
+        match self.is_stopped() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
         }
     }
 }

@@ -62,7 +62,7 @@ pub use prepare::Prepared;
 pub use profile::Profile;
 pub use provable::{KeySpan, Provable, ProvableSpan};
 pub use record::{COMMIT_BYTES_MAX, CommitKind, METADATA_BYTES_MAX, TooLarge, VALUE_BYTES_MAX};
-pub use recovery::{RecoveryError, RecoveryProgress, WayOut};
+pub use recovery::{RecoveryError, RecoveryProgress, SearchProgress, WayOut};
 pub use snapshot::{Scan, Snapshot};
 pub use stats::Stats;
 pub use transfer::{

@@ -200,7 +200,8 @@ fn scrub(shared: &Shared, signal: &Signal) {
         }
     });
     match checked {
-        Ok(report) => tracing::debug!(?report, "everything was checked"),
+        Ok(report) if report.complete => tracing::debug!(?report, "everything was checked"),
+        Ok(report) => tracing::debug!(?report, "a check did not come to its end"),
         Err(error) => tracing::warn!(%error, "not everything could be checked"),
     }
 }

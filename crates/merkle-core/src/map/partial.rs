@@ -19,7 +19,7 @@ use super::{
     subtree::Subtree,
     tree::Tree,
     undo::Undo,
-    update::{Tally, Top, assemble, build_all},
+    update::{Tally, assemble, build_all},
 };
 use crate::{Hash, Hasher, Proof, Query, Sha256, proof};
 pub use subtrees::{IntoSubtrees, SubtreeEntries, SubtreeRef, Subtrees};
@@ -634,7 +634,8 @@ impl Fetched {
             })
             .collect();
         let trees = build_all(hasher, &entries, &ends);
-        let answer = |((subtree, _), misplaced, (top, computed)): (&(&Subtree, _), _, Top)| {
+        let each = fetched.iter().zip(misplaced).zip(trees);
+        each.map(|(((subtree, _), misplaced), (top, computed))| {
             if let Some(entry) = misplaced {
                 return Err(SupplyError::Misplaced { entry });
             }
@@ -648,10 +649,8 @@ impl Fetched {
                     computed,
                 }),
             }
-        };
-        let each = fetched.iter().zip(misplaced).zip(trees);
-        each.map(|((fetched, misplaced), tree)| answer((fetched, misplaced, tree)))
-            .collect()
+        })
+        .collect()
     }
 }
 

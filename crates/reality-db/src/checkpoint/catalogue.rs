@@ -33,7 +33,7 @@ pub(crate) struct Catalogue {
     /// INVARIANT: a row starts at each, whose subtree can be decoded and whose place lies in its file.
     rows: Vec<u32>,
     /// The first bytes of the prefix of each row: a search meets few others, which lie all over `bytes`.
-    heads: Vec<u64>,
+    words: Vec<u64>,
 }
 
 /// A file that holds buckets of a checkpoint.
@@ -84,7 +84,7 @@ impl Catalogue {
             files: Vec::new(),
             bytes,
             rows: Vec::new(),
-            heads: Vec::new(),
+            words: Vec::new(),
         };
         let mut reader = Reader::new(&catalogue.bytes);
         let head = Head::decode(&mut reader)
@@ -110,7 +110,7 @@ impl Catalogue {
     /// Finds the rows, which start at `start`, and checks each of them and what they add up to.
     fn index(&mut self, start: usize, rows: usize) -> Result<(), CheckpointError> {
         let mut starts = Vec::with_capacity(rows);
-        let mut heads = Vec::with_capacity(rows);
+        let mut words = Vec::with_capacity(rows);
         let mut live_bytes = vec![0_u64; self.files.len()];
         let mut entries = 0_u64;
         let mut reader = Reader::new(self.bytes.get(start..).unwrap_or_default());
@@ -127,7 +127,7 @@ impl Catalogue {
                 return Err(self.damaged(Damage::Catalogue { at }));
             };
             starts.push(start);
-            heads.push(head_of(row.prefix()));
+            words.push(prefix_word(row.prefix()));
             // Each sum is at most that of lengths that were read: no overflow short of 2^64 bytes.
             entries = entries.saturating_add(row.location.entries);
             let live = &mut live_bytes[row.location.file];
@@ -145,7 +145,7 @@ impl Catalogue {
         for (file, live) in self.files.iter_mut().zip(live_bytes) {
             file.live_bytes = live;
         }
-        (self.rows, self.heads) = (starts, heads);
+        (self.rows, self.words) = (starts, words);
         Ok(())
     }
 
@@ -286,12 +286,12 @@ impl Catalogue {
 
     /// Which row has this prefix, or which is the first behind it.
     fn search(&self, prefix: &[u8]) -> Result<usize, usize> {
-        let head = head_of(prefix);
-        let first = self.heads.partition_point(|it| *it < head);
-        let rest = self.heads.get(first..).unwrap_or_default();
+        let word = prefix_word(prefix);
+        let first = self.words.partition_point(|it| *it < word);
+        let rest = self.words.get(first..).unwrap_or_default();
         let same = match rest.get(1) {
-            Some(next) if *next == head => rest.partition_point(|it| *it == head),
-            _ => usize::from(rest.first() == Some(&head)), // nearly always: the end is not searched for
+            Some(next) if *next == word => rest.partition_point(|it| *it == word),
+            _ => usize::from(rest.first() == Some(&word)), // nearly always: the end is not searched for
         };
         let rows = self.rows.get(first..first + same).unwrap_or_default();
         let at = rows.binary_search_by(|&start| self.prefix(start).cmp(prefix));
@@ -325,11 +325,11 @@ impl Catalogue {
 }
 
 /// The first eight bytes of a prefix as a number, which sorts as they do.
-fn head_of(prefix: &[u8]) -> u64 {
-    let mut head = [0; 8];
-    let len = prefix.len().min(head.len());
-    head[..len].copy_from_slice(&prefix[..len]);
-    u64::from_be_bytes(head)
+fn prefix_word(prefix: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    let len = prefix.len().min(word.len());
+    word[..len].copy_from_slice(&prefix[..len]);
+    u64::from_be_bytes(word)
 }
 
 /// Finds the rows of subtrees that are asked for in key order. O(n) for all of them together.

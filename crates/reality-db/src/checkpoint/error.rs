@@ -135,7 +135,7 @@ impl CheckpointError {
     }
 }
 
-/// Whether it is the file that is gone, or its end: no error of the system's, which may pass.
+/// Whether the file is gone, or its end: that is damage. Other errors are the system's, and may pass.
 pub(crate) fn is_gone(error: &io::Error) -> bool {
     matches!(
         error.kind(),

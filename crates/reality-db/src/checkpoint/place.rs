@@ -45,10 +45,9 @@ impl Place {
     ) -> Result<Bucket, CheckpointError> {
         let bucket = self.read()?;
         let checked = check_all(profile, [(subtree, &bucket)]).pop();
-        match checked {
-            Some(Err(damage)) => Err(self.damaged(damage)),
-            _ => Ok(bucket),
-        }
+        let checked = checked.unwrap_or(Err(Damage::Hash));
+        checked.map_err(|damage| self.damaged(damage))?;
+        Ok(bucket)
     }
 
     /// What it means that what lies here is damaged.

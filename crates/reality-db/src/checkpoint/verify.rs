@@ -8,20 +8,17 @@ use std::{
     },
 };
 
-use merkle_core::{Batch, Map, PartialMap, Subtree};
+use merkle_core::Subtree;
 
 use super::{
     bucket::Bucket,
     catalogue::Catalogue,
     error::{CheckpointError, Damage, is_gone},
-    file, place,
+    file,
+    place::{self, CHECKED_TOGETHER},
     row::Location,
 };
 use crate::Profile;
-
-/// Buckets that are verified together: with their few thousand entries many hashes are computed at a
-/// time, and they stay in the cache.
-const BUCKETS_TOGETHER: usize = 64;
 
 /// Bytes of buckets that are verified together, unless a single one is larger.
 const BYTES_TOGETHER: usize = 1 << 20;
@@ -87,9 +84,9 @@ impl Catalogue {
         let done = AtomicUsize::new(0);
         let found = Mutex::new(Ok((0, Vec::new())));
         let work = || {
-            let mut start = next.fetch_add(BUCKETS_TOGETHER, Ordering::Relaxed);
+            let mut start = next.fetch_add(CHECKED_TOGETHER, Ordering::Relaxed);
             while start < self.len() {
-                let rows = start..self.len().min(start + BUCKETS_TOGETHER);
+                let rows = start..self.len().min(start + CHECKED_TOGETHER);
                 let count = rows.len();
                 let verified = self.verify_rows(profile, rows);
                 {
@@ -116,7 +113,7 @@ impl Catalogue {
                     next.store(self.len(), Ordering::Relaxed);
                     return;
                 }
-                start = next.fetch_add(BUCKETS_TOGETHER, Ordering::Relaxed);
+                start = next.fetch_add(CHECKED_TOGETHER, Ordering::Relaxed);
             }
         };
         std::thread::scope(|scope| {
@@ -222,35 +219,15 @@ impl Catalogue {
                 }
             }
         }
-        let subtrees = parts.iter().map(|(subtree, _)| subtree);
-        Ok(verify_buckets(profile, subtrees.zip(buckets).collect()))
+        let read = parts.iter().zip(&buckets);
+        let read = read.filter_map(|((subtree, _), bucket)| Some((subtree, bucket.as_ref().ok()?)));
+        let mut checked = place::check_all(profile, read).into_iter();
+        let verdicts = buckets.iter().map(|bucket| match bucket {
+            Ok(_) => checked.next().unwrap_or(Err(Damage::Hash)).map(drop),
+            Err(damage) => Err(*damage),
+        });
+        Ok(verdicts.collect())
     }
-}
-
-/// Holds buckets against their subtrees, which are in key order.
-///
-/// The entries of all of them make one map. Subtrees do not overlap and each entry belongs to the
-/// subtree of its bucket, so the map has a node for each subtree, and no bad bucket changes the node
-/// of a good one.
-pub(super) fn verify_buckets(
-    profile: Profile,
-    buckets: Vec<(&Subtree, Result<Bucket, Damage>)>,
-) -> Vec<Result<(), Damage>> {
-    let mut batch = Batch::new();
-    let decoded: Vec<Result<(), Damage>> = (buckets.iter())
-        .map(|(subtree, bucket)| {
-            let bucket = bucket.as_ref().map_err(|damage| *damage)?;
-            bucket.decode(|key, value| subtree.contains(key) && batch.put(key, value).is_ok())
-        })
-        .collect();
-    let mut map = Map::with_hasher(profile);
-    map.update(&batch);
-    let map = PartialMap::from(map);
-    let verdicts = buckets.iter().zip(decoded).map(|((subtree, _), decoded)| {
-        decoded?;
-        map.entries(subtree).map(drop).ok_or(Damage::Hash)
-    });
-    verdicts.collect()
 }
 
 /// What an error says of the part that met it, if it is the part's: gone, or not what was written. Any

@@ -17,7 +17,7 @@ pub(crate) struct Keeping {
 /// A version up to which the journal was gone over, with the hash of its record: as long as that is there, so
 /// is all before it that was not pruned.
 #[derive(Clone, Copy)]
-struct Until {
+struct CountedTo {
     version: u64,
     record: Hash,
 }
@@ -27,7 +27,7 @@ struct Until {
 struct Counted {
     first: u64,
     count: u64,
-    until: Until,
+    until: CountedTo,
 }
 
 /// No version up to here states a time at or after `since`, and those below `floor` are before it.
@@ -35,7 +35,7 @@ struct Counted {
 struct Timed {
     since: u64,
     floor: u64,
-    until: Until,
+    until: CountedTo,
 }
 
 impl Keeping {
@@ -83,7 +83,7 @@ impl Keeping {
             }
             _ => None,
         };
-        let until = Until::at(head);
+        let until = CountedTo::at(head);
         let mut kept = Counted {
             first: head.version,
             count: 1,
@@ -149,14 +149,14 @@ impl Keeping {
             Some(version) => hash_at(journal, version)?.map(|record| Timed {
                 since,
                 floor,
-                until: Until { version, record },
+                until: CountedTo { version, record },
             }),
         };
         Ok(floor.min(head.version))
     }
 }
 
-impl Until {
+impl CountedTo {
     fn at(link: &Link) -> Self {
         Self {
             version: link.version,
@@ -166,7 +166,7 @@ impl Until {
 }
 
 /// Whether the record is the same: a way out of panic mode may have taken it away.
-fn is_there(journal: &Journal, until: &Until) -> Result<bool, Fault> {
+fn is_there(journal: &Journal, until: &CountedTo) -> Result<bool, Fault> {
     Ok(hash_at(journal, until.version)? == Some(until.record))
 }
 

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Health, RecoveryError, Stage, WayOut, edit_record, filled, options};
-use crate::RecoveryProgress;
+use crate::{RecoveryProgress, SearchProgress};
 
 #[test]
 fn a_way_out_that_is_ended_is_not_taken_or_taken_in_full() {
@@ -17,7 +17,7 @@ fn a_way_out_that_is_ended_is_not_taken_or_taken_in_full() {
         let (before, health) = (db.version(), db.health());
         let way = WayOut::GoBack { to: before };
         let calls = AtomicUsize::new(0);
-        let taken = db.take_way_out_unless(&way, "in a hurry", |_| {
+        let taken = db.take_way_out_with(&way, "in a hurry", |_| {
             match calls.fetch_add(1, Ordering::SeqCst) + 1 == nth {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
@@ -57,10 +57,10 @@ fn a_search_for_ways_out_tells_how_far_it_is_and_can_be_ended() {
     let all = db.ways_out().unwrap();
     for nth in 1.. {
         let calls = AtomicUsize::new(0);
-        let found = db.ways_out_unless(|progress| {
+        let found = db.ways_out_with(|progress| {
             assert!(matches!(
                 progress,
-                RecoveryProgress::Looking { tried, total: 2, .. } if tried <= 2
+                RecoveryProgress::Looking(SearchProgress { tried, total: 2, .. }) if tried <= 2
             ));
             match calls.fetch_add(1, Ordering::SeqCst) + 1 == nth {
                 true => ControlFlow::Break(()),

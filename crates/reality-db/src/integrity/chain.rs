@@ -1,0 +1,133 @@
+//! Checking the records: each against the one before it.
+
+use std::sync::atomic::Ordering;
+
+use merkle_core::Hash;
+
+use super::Check;
+use crate::Damage;
+use crate::error::Fault;
+use crate::open::genesis;
+use crate::record::{Record, record_hash};
+
+/// Most damaged records that a report names.
+const RECORDS_NAMED_MAX: usize = 1000;
+
+/// What a check found of the records.
+#[derive(Default)]
+pub(super) struct Chain {
+    /// Versions whose records are sound.
+    pub(super) versions: u64,
+    pub(super) damage: Vec<Damage>,
+    /// Whether all were looked at.
+    pub(super) complete: bool,
+}
+
+impl Check<'_> {
+    /// Every record against the one before it, and against what is known of it elsewhere. Behind a bad one
+    /// it goes on.
+    pub(super) fn chain(&self) -> Result<Chain, Fault> {
+        let mut found = Chain::default();
+        let (oldest, newest) = (
+            self.shared.oldest.load(Ordering::Acquire),
+            self.head.version,
+        );
+        self.show(|progress| progress.versions_total = newest - oldest + 1);
+        let (mut before, mut from, mut untold) = (None, oldest, 0);
+        let mut records = self.journal.scan(from, newest);
+        while !self.is_stopped() {
+            let (version, checked) = match records.next() {
+                None => {
+                    found.complete = true;
+                    break;
+                }
+                Some(Ok((version, bytes))) => (version, self.check_record(version, &bytes, before)),
+                Some(Err(Fault::Damage(damage @ Damage::Record { version }))) => {
+                    if version < from || version >= newest {
+                        found.damage.push(damage);
+                        found.complete = version >= newest;
+                        before = Some(Before::bad(version));
+                        break;
+                    }
+                    from = version + 1;
+                    records = self.journal.scan(from, newest);
+                    (version, (None, Some(damage)))
+                }
+                Some(Err(fault)) => return Err(fault),
+            };
+            let (hash, damage) = checked;
+            before = Some(Before { version, hash });
+            match damage {
+                None => found.versions += 1,
+                Some(_) if found.damage.len() == RECORDS_NAMED_MAX => return Ok(found),
+                Some(damage) => found.damage.push(damage),
+            }
+            untold += 1;
+            if untold == 256 {
+                untold = 0;
+                self.show(|progress| progress.versions = version - oldest + 1);
+            }
+        }
+        let is_there = before.is_some_and(|before| {
+            before.version == newest && before.hash.is_none_or(|it| it == self.head.record_hash)
+        });
+        if found.complete && !is_there {
+            found.damage.push(Damage::TailLost {
+                acknowledged: newest,
+                found: before.map(|before| before.version),
+            });
+        }
+        if found.complete {
+            self.show(|progress| progress.versions = progress.versions_total);
+        }
+        Ok(found)
+    }
+
+    /// The hash of a record, if it is one, and what is wrong with it.
+    fn check_record(
+        &self,
+        version: u64,
+        bytes: &[u8],
+        before: Option<Before>,
+    ) -> (Option<Hash>, Option<Damage>) {
+        let bad = (None, Some(Damage::Record { version }));
+        let Ok(Record { header, .. }) = Record::decode(bytes) else {
+            return bad;
+        };
+        let is_genesis = version == 0 && bytes == genesis(&self.shared.format).1;
+        if header.version != version || (version == 0 && !is_genesis) {
+            return bad;
+        }
+        let hash = record_hash(bytes);
+        let known = (self.pointers.iter()).find(|pointer| pointer.version == version);
+        if known.is_some_and(|known| (known.record, known.root) != (hash, header.root)) {
+            return bad;
+        }
+        let broken = before.filter(|before| {
+            before.version != header.previous_version
+                || before.hash.is_some_and(|it| it != header.previous_record)
+        });
+        let damage = broken.map(|before| Damage::Chain {
+            version,
+            follows: before.version,
+        });
+        (Some(hash), damage)
+    }
+}
+
+/// The record before another one.
+#[derive(Clone, Copy)]
+struct Before {
+    version: u64,
+    /// None if the record is no record: what follows it cannot be held against it.
+    hash: Option<Hash>,
+}
+
+impl Before {
+    fn bad(version: u64) -> Self {
+        Self {
+            version,
+            hash: None,
+        }
+    }
+}
