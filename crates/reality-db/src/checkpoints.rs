@@ -14,7 +14,7 @@ use crate::error::Fault;
 use crate::journal::Journal;
 use crate::state;
 use crate::{CommitError, ReadError, RealityDb, Retention, Version};
-pub(crate) use floor::Keeping;
+pub(crate) use floor::RetentionFloor;
 pub(crate) use pruning::Files;
 
 /// First byte of the engine's keys that hold pointers to checkpoints.
@@ -66,7 +66,7 @@ impl RealityDb {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn set_retention(&self, retention: Retention) {
-        lock(&self.shared.keeping).retention = retention;
+        *lock(&self.shared.retention) = retention;
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use merkle_core::KeyError;
 
 use crate::checkpoint::{Numbers, Pointer};
-use crate::checkpoints::{Files, Keeping};
+use crate::checkpoints::{Files, RetentionFloor};
 use crate::counters::Counting;
 use crate::engine::EngineError;
 use crate::error::Fault;
@@ -19,7 +19,8 @@ use crate::storage::Storage;
 use crate::worker::{Signal, Worker};
 use crate::writer::Writer;
 use crate::{
-    Batch, CommitError, Damage, Health, KeyMode, Options, Profile, ReadError, Snapshot, Version,
+    Batch, CommitError, Damage, Health, KeyMode, Options, Profile, ReadError, Retention, Snapshot,
+    Version,
 };
 
 /// An open database. Cloning the handle is cheap; all clones share it, in all threads.
@@ -61,7 +62,9 @@ pub(crate) struct Shared {
     /// Numbers for new files.
     pub(crate) numbers: Arc<Numbers>,
     /// Which versions are to stay.
-    pub(crate) keeping: Mutex<Keeping>,
+    pub(crate) retention: Mutex<Retention>,
+    /// What the last pruning found out for it.
+    pub(crate) floor: Mutex<RetentionFloor>,
     /// Held while a checkpoint is written: one at a time.
     pub(crate) checkpointing: Mutex<()>,
     /// The oldest version that can be read, unless the journal begins later.
@@ -221,8 +224,9 @@ impl Shared {
         }
         if writer.is_interrupted() {
             let mut head = state::write(&self.head)?;
-            let (pointers, oldest) = self.noticed_by_commit(writer.resume(&mut head))?;
+            let resumed = writer.resume(&mut head);
             self.set_version(&head);
+            let (pointers, oldest) = self.noticed_by_commit(resumed)?;
             *lock(&self.pointers) = pointers;
             self.oldest.fetch_max(oldest, Ordering::AcqRel);
         }

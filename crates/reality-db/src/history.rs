@@ -57,8 +57,11 @@ impl RealityDb {
     ///
     /// [`ReadError::Storage`].
     pub fn oldest(&self) -> Result<u64, ReadError> {
-        let first = self.journal().edge(End::First)?.unwrap_or_default();
-        let kept = first.max(self.shared.oldest.load(Ordering::Acquire));
+        let kept = match self.shared.oldest.load(Ordering::Acquire) {
+            0 => self.journal().edge(End::First)?.unwrap_or_default(),
+            // In front of it is only what is being removed.
+            kept => kept,
+        };
         Ok(kept.max(self.shared.imported.load(Ordering::Acquire)))
     }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use crate::checkpoint::Pointer;
 use crate::db::{Shared, lock};
-use crate::engine::{EngineBatch, EngineError};
+use crate::engine::{Engine, EngineBatch, EngineError};
 use crate::error::Fault;
 use crate::head::Mark;
 use crate::journal::Journal;

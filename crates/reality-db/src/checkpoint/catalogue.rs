@@ -23,7 +23,7 @@ use crate::{
 /// The subtrees of a checkpoint in key order, and where the entries of each lie.
 ///
 /// Immutable, to be shared by an `Arc`. It holds its files open: they stay readable when they are
-/// removed. In memory it is as it is on disk, and 4 bytes a subtree.
+/// removed. In memory it is as it is on disk, and 12 bytes a subtree.
 pub(crate) struct Catalogue {
     pointer: Pointer,
     files: Vec<StoredFile>,

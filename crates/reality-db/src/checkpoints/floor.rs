@@ -7,9 +7,9 @@ use crate::error::Fault;
 use crate::journal::{Journal, Link};
 use crate::record::record_hash;
 
-/// The retention, and what the last pruning found out for it, so that the next goes on from there.
-pub(crate) struct Keeping {
-    pub(crate) retention: Retention,
+/// What the last pruning found out for the retention, so that the next goes on from there.
+#[derive(Default)]
+pub(crate) struct RetentionFloor {
     counted: Option<Counted>,
     timed: Option<Timed>,
 }
@@ -38,26 +38,19 @@ struct Timed {
     until: CountedTo,
 }
 
-impl Keeping {
-    pub(crate) fn new(retention: Retention) -> Self {
-        Self {
-            retention,
-            counted: None,
-            timed: None,
-        }
-    }
-
+impl RetentionFloor {
     /// The oldest version that must stay readable, of those from `oldest` to `head`.
     ///
     /// Costs small reads, no more than two for each version that came since the last call; for the first
     /// call, one for each version that is kept by count, or let go by time.
-    pub(super) fn floor(
+    pub(super) fn of(
         &mut self,
+        retention: Retention,
         journal: &Journal,
         oldest: u64,
         head: &Link,
     ) -> Result<u64, Fault> {
-        match self.retention {
+        match retention {
             Retention::All => Ok(0),
             Retention::Last(count) => self.last(journal, oldest, head, count.max(1)),
             Retention::Since(since) => self.since(journal, oldest, head, since),
@@ -72,10 +65,14 @@ impl Keeping {
         head: &Link,
         count: u64,
     ) -> Result<u64, Fault> {
+        if head.version.saturating_sub(oldest) < count {
+            return Ok(oldest); // there are no more versions than numbers
+        }
         let known = match self.counted.take() {
-            // Where as many may have come since, they are counted back from the newest.
+            // Where as many may have come since or are to go, they are counted back from the newest.
             Some(known)
                 if known.first >= oldest
+                    && known.count / 2 <= count
                     && (head.version.checked_sub(known.until.version))
                         .is_some_and(|came| came < count) =>
             {
@@ -98,6 +95,7 @@ impl Keeping {
             }
         }
         while kept.count < count
+            && kept.first > oldest
             && let Some(before) = journal
                 .before(kept.first)?
                 .filter(|before| *before >= oldest)
@@ -233,20 +231,22 @@ mod tests {
     fn counts_versions_whatever_their_numbers_and_however_many_came_since() {
         for count in 1..12 {
             let mut records = Records::new();
-            let mut keeping = Keeping::new(Retention::Last(count));
+            let mut known = RetentionFloor::default();
             for round in 0..40_u64 {
                 for more in 0..(round * 7) % 11 {
                     let step = [1, 1, 100, 3][usize::try_from((round + more) % 4).unwrap()];
                     records.add(records.head.version + step, 0);
                 }
-                let floor = keeping.floor(&records.journal, 1, &records.head);
-                assert_eq!(floor.unwrap(), records.last(count), "{count} {round}");
+                let mut floor = |count| {
+                    let retention = Retention::Last(count);
+                    known
+                        .of(retention, &records.journal, 1, &records.head)
+                        .unwrap()
+                };
+                assert_eq!(floor(count), records.last(count), "{count} {round}");
                 if round % 5 == 0 {
                     let other = count + round % 3;
-                    keeping.retention = Retention::Last(other);
-                    let floor = keeping.floor(&records.journal, 1, &records.head);
-                    assert_eq!(floor.unwrap(), records.last(other), "{count} {round}");
-                    keeping.retention = Retention::Last(count);
+                    assert_eq!(floor(other), records.last(other), "{count} {round}");
                 }
             }
         }
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn counts_again_where_the_journal_went_back() {
         let mut records = Records::new();
-        let mut keeping = Keeping::new(Retention::Last(9));
+        let mut known = RetentionFloor::default();
         for _ in 0..20 {
             records.add(records.head.version + 1, 0);
         }
@@ -263,28 +263,28 @@ mod tests {
         for _ in 0..5 {
             records.add(records.head.version + 1, 0);
         }
-        keeping.floor(&records.journal, 1, &records.head).unwrap();
+        let nine = Retention::Last(9);
+        known.of(nine, &records.journal, 1, &records.head).unwrap();
         records.journal.remove_above(before.version).unwrap();
         records
             .versions
             .retain(|version| *version <= before.version);
         records.head = before;
         records.add(before.version + 5, 7);
-        let floor = keeping.floor(&records.journal, 1, &records.head);
+        let floor = known.of(nine, &records.journal, 1, &records.head);
         assert_eq!(floor.unwrap(), records.last(9));
-        keeping.retention = Retention::Last(3);
-        let floor = keeping.floor(&records.journal, records.head.version, &records.head);
+        let (three, newest) = (Retention::Last(3), records.head.version);
+        let floor = known.of(three, &records.journal, newest, &records.head);
         assert_eq!(floor.unwrap(), records.head.version);
     }
 
     #[test]
     fn goes_on_behind_the_versions_whose_times_it_knows() {
         let mut records = Records::new();
-        let mut keeping = Keeping::new(Retention::Since(50));
+        let mut known = RetentionFloor::default();
         let mut floor = |records: &Records, since| {
-            keeping.retention = Retention::Since(since);
-            let floor = keeping.floor(&records.journal, 1, &records.head);
-            floor.unwrap()
+            let since = Retention::Since(since);
+            known.of(since, &records.journal, 1, &records.head).unwrap()
         };
         assert_eq!(floor(&records, 50), 1);
         records.add(2, 0);

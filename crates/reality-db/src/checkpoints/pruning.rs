@@ -8,7 +8,7 @@ use crate::checkpoint::{Catalogue, Pointer, remove_unreferenced};
 use crate::db::{Shared, lock};
 use crate::error::Fault;
 use crate::journal::Journal;
-use crate::{ReadError, named, state};
+use crate::{ReadError, Retention, named, state};
 
 /// Checkpoints that are kept whatever else: the newest, and one in case it turns out bad.
 const POINTERS_MIN: usize = 2;
@@ -24,12 +24,19 @@ impl Shared {
     pub(super) fn prune(&self) -> Result<(), MaintenanceError> {
         let _span = tracing::debug_span!("prune").entered();
         let candidates = self.candidates();
-        let by_policy = self.noticed(self.floor())?;
+        let retention = *lock(&self.retention);
+        let by_policy = self.noticed(self.floor(retention))?;
         let kept = {
             let mut writer = self.writer()?;
             // Under the writer's lock: no older version gets a name meanwhile.
             let by_name = self.noticed(self.oldest_named())?;
             let floor = by_name.map_or(by_policy, |by_name| by_name.min(by_policy));
+            // What was pruned is gone whatever is asked for now: from the checkpoint there all others are made.
+            let floor = floor.max(self.oldest.load(Ordering::Acquire));
+            let said = lock(&self.retention);
+            if *said != retention {
+                return Ok(()); // it was said anew meanwhile: the next pruning goes by it
+            }
             let is_kept = is_kept(&candidates, floor);
             let (mut kept, mut gone) = (Vec::new(), Vec::new());
             for (candidate, is_kept) in candidates.into_iter().zip(is_kept) {
@@ -99,7 +106,7 @@ impl Shared {
     }
 
     /// The oldest version that the retention keeps readable. Commits go on meanwhile.
-    fn floor(&self) -> Result<u64, Fault> {
+    fn floor(&self, retention: Retention) -> Result<u64, Fault> {
         let head = state::read(&self.head)?.link();
         let journal = Journal::new(self.storage.engine.clone());
         let mut oldest = self.oldest.load(Ordering::Acquire);
@@ -107,7 +114,7 @@ impl Shared {
         if imported <= head.version {
             oldest = oldest.max(imported); // what it was brought in with are no versions
         }
-        lock(&self.keeping).floor(&journal, oldest, &head)
+        lock(&self.floor).of(retention, &journal, oldest, &head)
     }
 
     /// The oldest version that has a name.

@@ -115,11 +115,9 @@ impl Engine for WalEngine {
     fn edge(&self, end: End, from: &[u8], to: &[u8]) -> Result<Option<Entry>, EngineError> {
         self.shared.steadily(|| {
             let (mut from, mut to) = (from.to_vec(), to.to_vec());
+            let changed = self.shared.pending().edge(end, &from, &to);
             loop {
-                let stored = self.shared.engine.edge(end, &from, &to)?;
-                let pending = self.shared.pending();
-                let changed = pending.edge(end, &from, &to);
-                let Some(stored) = stored else {
+                let Some(stored) = self.shared.engine.edge(end, &from, &to)? else {
                     return Ok(changed);
                 };
                 let comes_first = |changed: &Entry| match end {
@@ -129,7 +127,7 @@ impl Engine for WalEngine {
                 if changed.as_ref().is_some_and(comes_first) {
                     return Ok(changed);
                 }
-                if pending.get(&stored.0).is_none() {
+                if self.shared.pending().get(&stored.0).is_none() {
                     return Ok(Some(stored));
                 }
                 // It is removed: look behind it.
@@ -168,10 +166,10 @@ impl Engine for WalEngine {
             return shared.check();
         }
         // Whoever never asks for a sync goes on in the other file nevertheless.
-        let mut log = match shared.log() {
-            log if log.end() < shared.options.file_bytes => log,
-            log => shared.sync_and_turn(log)?,
-        };
+        let mut log = shared.log();
+        if log.end() >= shared.options.file_bytes && !shared.pending().is_turned() {
+            log = shared.sync_and_turn(log)?;
+        }
         shared.check()?;
         let written = log.append(&batch);
         written.map_err(|error| shared.refuse(error.into()))?;

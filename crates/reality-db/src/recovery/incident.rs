@@ -2,7 +2,7 @@
 
 use super::WayOut;
 use crate::db::Shared;
-use crate::engine::EngineBatch;
+use crate::engine::{Engine, EngineBatch};
 use crate::error::Fault;
 use crate::{Damage, ReadError, RealityDb};
 

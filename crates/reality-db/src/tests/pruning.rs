@@ -4,7 +4,9 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::{Backend, Batch, CommitOptions, Health, Options, ReadError, RealityDb, Retention};
+use crate::{
+    Backend, Batch, CommitOptions, Depth, Health, Options, ReadError, RealityDb, Retention,
+};
 
 /// Versions that stay.
 const RETAINED: u64 = 4;
@@ -76,6 +78,37 @@ fn the_last_versions_stay_whatever_their_numbers() {
         let oldest = versions[versions.len().saturating_sub(5)];
         assert_eq!(db.oldest().unwrap(), oldest, "at {number}");
     }
+}
+
+#[test]
+fn a_pruned_history_keeps_its_beginning_whatever_is_asked_for_later() {
+    let db = memory(Retention::Last(1));
+    let change_all = |round: u8| {
+        let keys: Vec<_> = (0..3000_u32).map(u32::to_be_bytes).collect();
+        let value = [round; 100];
+        let mut batch = Batch::new();
+        for key in &keys {
+            batch.put(key, &value).unwrap();
+        }
+        db.commit(&batch).unwrap();
+        checkpoint(&db);
+    };
+    change_all(1);
+    let oldest = db.oldest().unwrap();
+    assert_eq!(oldest, 1);
+    // From here on its checkpoint costs more than the journal up to it is worth.
+    db.set_retention(Retention::All);
+    for round in 2..8 {
+        change_all(round);
+        assert_eq!(db.oldest().unwrap(), oldest);
+        for version in oldest..=u64::from(round) {
+            let value = db.at(version).unwrap().get(&[0; 4]).unwrap().unwrap();
+            assert_eq!(u64::from(value[0]), version);
+        }
+    }
+    let go_on = |_| ControlFlow::Continue(());
+    let report = db.verify_integrity(Depth::Roots, go_on).unwrap();
+    assert_eq!(report.damage, []);
 }
 
 #[test]
