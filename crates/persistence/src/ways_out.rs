@@ -26,7 +26,7 @@ pub enum WayOut {
     /// The vault is made again from its sound objects and those of the [backup](Config::backup), if
     /// there is one.
     RebuildVault,
-    /// A way out of the state's own.
+    /// A way out of the state's own, which sets nothing aside.
     State(reality_db::WayOut),
     /// Everything is made again from the [backup](Config::backup), to the exact root that its seal
     /// says: what was committed after it is given up.
@@ -169,8 +169,9 @@ impl Persistence {
     /// Takes a way out while the stores are closed, opens them, and records it with `reason`: in the log,
     /// and among the [incidents](crate::incidents).
     ///
-    /// Nothing is deleted: what is replaced is set aside beside it. A way that led nowhere, or to stores
-    /// that are damaged still, is noted too, and recorded once the log takes records again.
+    /// What is replaced is set aside beside it. The state's own ways set nothing aside: they remove from its
+    /// journal what they give up, and the names of those versions. A way that led nowhere, or to stores that
+    /// are damaged still, is noted too, and recorded once the log takes records again.
     ///
     /// # Errors
     ///
