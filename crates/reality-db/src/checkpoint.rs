@@ -2,10 +2,10 @@
 //!
 //! A checkpoint is a *catalogue* of all subtrees of the tree at one version, which says where the
 //! entries of each lie: in *buckets*, in the checkpoint's own file or, if they did not change, in an
-//! older one. Files never change once a checkpoint refers to them. The engine keeps a [`Pointer`] for each checkpoint, with the hash
-//! of its catalogue; the catalogue has the hashes of the subtrees, which vouch for their buckets; and
-//! all of them together make up the root, which the journal knows too. The bytes:
-//! `docs/formats/checkpoint.md`.
+//! older one. Files never change once a checkpoint refers to them. The engine keeps a [`Pointer`] for
+//! each checkpoint, with the hash of its catalogue; the catalogue has the hashes of the subtrees, which
+//! vouch for their buckets; and all of them together make up the root, which the journal knows too. The
+//! bytes: `docs/formats/checkpoint.md`.
 //!
 //! Nothing here is needed for correctness: all of it can be made again from the journal.
 

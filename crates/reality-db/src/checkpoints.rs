@@ -44,7 +44,8 @@ impl RealityDb {
     }
 
     /// Says anew which versions can be read, until the database is opened again: what falls out of it goes
-    /// with the next checkpoint. What is pruned already does not come back.
+    /// with the next checkpoint. What is pruned already does not come back. May wait for a pruning that is
+    /// counting versions.
     ///
     /// For a bound that moves: the database reads no clock, so whoever keeps the last thirty days says each
     /// day where they begin.

@@ -32,8 +32,8 @@ use crate::{
 /// newest version waits for the commit in flight: [`get`](Self::get), [`get_many`](Self::get_many),
 /// [`snapshot`](Self::snapshot), [`prepare`](Self::prepare), [`at`](Self::at) and the other calls about the
 /// past, [`stats`](Self::stats). A [`Snapshot`] or [`Prepared`](crate::Prepared) that was taken waits for no
-/// commit, and no commit for it. A commit waits for reads of the newest version, mostly for as long as one looks
-/// something up in memory; while one loads what it needs from disk, everybody else waits for it. Only
+/// commit, and no commit for it. A commit waits for reads of the newest version, mostly for as long as one
+/// looks something up in memory; while one loads what it needs from disk, everybody else waits for it.
 /// [`version`](Self::version), [`counters`](Self::counters), [`last_checked`](Self::last_checked) and
 /// [`health`](Self::health) wait for nothing.
 #[derive(Clone)]

@@ -23,7 +23,7 @@ use crate::{Damage, Health, OpenError, ReadError, RealityDb, checkpoints, head, 
 pub struct IntegrityProgress {
     /// Buckets of entries that were checked.
     pub buckets: u64,
-    /// Buckets of the checkpoints that were begun with so far.
+    /// Buckets of the checkpoints whose check has begun: grows with each.
     pub buckets_total: u64,
     /// Versions whose records were checked. Where numbers leap, those between count too, here and below.
     pub versions: u64,
@@ -54,7 +54,8 @@ pub struct IntegrityReport {
     /// What is not as it was proved, and what the panic mode is for. Empty: everything is proved.
     pub damage: Vec<Damage>,
     /// What can be read and proved whatever is damaged; nothing if `control` ended the check. With
-    /// [`Depth::Stored`], the checkpoints between the oldest and the newest count as sound if their catalogues are.
+    /// [`Depth::Stored`], the checkpoints between the oldest and the newest count as sound if their
+    /// catalogues are.
     pub provable: Provable,
     /// Whether all was looked at that the depth says. Not if `control` ended it, if there are more damaged
     /// records than the 1,000 that are named, or if damage kept versions from being made again: what lies
@@ -72,9 +73,10 @@ pub enum Depth {
     /// behind it make up the newest root.
     #[default]
     Stored,
-    /// Also the buckets of all checkpoints between, and that the records from the oldest retained version on lead to every root in turn.
-    /// Takes as long as making all these commits again without a sync. Where the tree does not fit the memory that
-    /// it may take, it writes beside the checkpoints meanwhile, up to four times the entries.
+    /// Also the buckets of all checkpoints between, and that the records from the oldest retained version on
+    /// lead to every root in turn. Takes as long as making all these commits again without a sync. Where the
+    /// tree does not fit the memory that it may take, it writes beside the checkpoints meanwhile, up to four
+    /// times the entries.
     Roots,
 }
 

@@ -294,7 +294,8 @@ impl Origin<'_> {
 }
 
 impl Shared {
-    /// The content of a checkpoint, or of the genesis record if there is none, for versions that are not the newest: what of them is let go leaves nothing behind.
+    /// The content of a checkpoint, or of the genesis record if there is none, for versions that are not the
+    /// newest: what of them is let go leaves nothing behind.
     pub(crate) fn begin(
         &self,
         journal: &Journal,

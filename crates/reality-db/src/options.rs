@@ -76,7 +76,7 @@ pub enum Durability {
     #[default]
     Synced,
     /// The death of the process, as far as the engine has written; a loss of power after
-    /// [`sync`](crate::RealityDb::sync).
+    /// [`sync`](crate::RealityDb::sync). A commit that finds the log full, every 8 MiB, waits for a sync.
     Buffered,
 }
 
@@ -89,16 +89,16 @@ pub enum Retention {
     All,
     /// The newest ones, so many of them whatever their numbers; the newest, if that is 0.
     ///
-    /// The first checkpoint after an opening counts them, which takes some microseconds for each; commits do not
-    /// wait for it.
+    /// The first checkpoint after an opening, or after a larger number was set, counts them, which takes some
+    /// microseconds for each; commits do not wait for it.
     Last(u64),
     /// Those whose [time](crate::CommitOptions::time_ns) is at or after this, in nanoseconds since 1970, and
     /// the newest.
     ///
     /// Times are what the callers state; the database reads no clock, and
     /// [`put`](crate::RealityDb::put), [`delete`](crate::RealityDb::delete) and
-    /// [`commit`](crate::RealityDb::commit) state none. A version that states none is let go only together with
-    /// a later one that states an earlier time than this: where nobody states times, nothing is let go.
+    /// [`commit`](crate::RealityDb::commit) state none. A version that states none is let go only together
+    /// with a later one that states an earlier time than this: where nobody states times, nothing is let go.
     ///
     /// The bound stays where it is: [`set_retention`](crate::RealityDb::set_retention) moves it.
     Since(u64),
@@ -249,7 +249,8 @@ impl Options {
     /// [`Counters::checks`](crate::Counters::checks) and [`last_checked`](crate::RealityDb::last_checked).
     ///
     /// Commits and reads go on meanwhile, but no checkpoint is written and nothing pruned, as during any
-    /// [`verify_integrity`](crate::RealityDb::verify_integrity): the journal behind the newest checkpoint grows.
+    /// [`verify_integrity`](crate::RealityDb::verify_integrity): the journal behind the newest checkpoint
+    /// grows.
     ///
     /// The time runs from the opening, and then from the end of the last check; nothing of it is stored. A
     /// process that ends sooner each time checks nothing: let it call `verify_integrity` itself.

@@ -48,7 +48,7 @@ pub struct Prepared {
 }
 
 impl RealityDb {
-    /// Applies `batch` to the newest version without committing it.
+    /// Applies `batch` to the newest version without committing it. Waits while a commit is being made.
     ///
     /// # Errors
     ///

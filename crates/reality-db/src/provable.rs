@@ -14,7 +14,7 @@ use crate::Damage;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Provable {
-    /// Versions, from the oldest to the newest. Those between are not provable, or not in all.
+    /// In order. Of a version in none of them nothing is promised.
     pub spans: Vec<ProvableSpan>,
 }
 
@@ -40,7 +40,8 @@ pub struct KeySpan {
 
 impl Provable {
     /// Whether the value of `key`, or that there is none, is provable in `version`. Where keys are hashed
-    /// it takes the [hash](crate::RealityDb::tree_key).
+    /// it takes the [hash](crate::RealityDb::tree_key). Numbers within a span that no version has
+    /// are not told apart.
     #[must_use]
     pub fn proves(&self, version: u64, key: &[u8]) -> bool {
         (self.spans.iter())

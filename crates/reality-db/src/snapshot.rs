@@ -15,9 +15,10 @@ pub use scan::Scan;
 
 /// A version being read: it stays as it is whatever is committed meanwhile.
 ///
-/// It neither holds up the writer nor is held up by it, once it is taken; [taking it](crate::RealityDb::snapshot)
-/// may wait for the commit in flight. Cloning is cheap. While it lives, the memory of what has changed since
-/// stays in use, and so does the database: its folder stays locked after the last handle is dropped.
+/// It neither holds up the writer nor is held up by it, once it is taken;
+/// [taking it](crate::RealityDb::snapshot) may wait for the commit in flight. Cloning is cheap. While it
+/// lives, the memory of what has changed since stays in use, and so does the database: its folder stays
+/// locked after the last handle is dropped.
 #[derive(Clone)]
 pub struct Snapshot {
     state: Arc<RwLock<State>>,

@@ -24,7 +24,7 @@ pub struct Stats {
 }
 
 impl RealityDb {
-    /// Numbers about the database. Reads the lengths of its files.
+    /// Numbers about the database. Reads the lengths of its files. Waits while a commit is being made.
     ///
     /// # Errors
     ///

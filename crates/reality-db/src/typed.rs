@@ -12,9 +12,9 @@ use crate::{CommitError, ReadError, RealityDb, Snapshot, VALUE_BYTES_MAX, Versio
 /// The bytes are the value, for proofs too. A type that changes its shape reads no values of its old
 /// one: put a version into it that is read first, or use JSON with `#[serde(default)]`.
 ///
-/// Equal values have equal bytes only if the type serializes in one order. A `HashMap` or `HashSet` does not: it
-/// is encoded in another order in each process, and the same content has another root then. Use `BTreeMap` and
-/// `BTreeSet`.
+/// Equal values have equal bytes only if the type serializes in one order. A `HashMap` or `HashSet` does not:
+/// it is encoded in another order in each process, and the same content has another root then. Use
+/// `BTreeMap` and `BTreeSet`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Encoding {
@@ -114,7 +114,7 @@ impl Snapshot {
 }
 
 impl RealityDb {
-    /// The value of `key` in the newest version as a Rust type.
+    /// The value of `key` in the newest version as a Rust type. Waits while a commit is being made.
     ///
     /// # Errors
     ///
