@@ -14,7 +14,8 @@ use crate::store;
 
 /// Show the ways out of panic mode, or take one.
 ///
-/// Nothing is deleted: what is replaced is set aside beside it. Copy the directory first: it is evidence.
+/// Copy the directory first: it is evidence. What is replaced is set aside beside it; the ways of the state
+/// (rebuild-state, forget-history, go-back) remove what they give up.
 #[derive(Args, Debug)]
 pub(crate) struct Recover {
     /// The way to take, by the name that this command shows.

@@ -120,8 +120,8 @@ async fn panic(State(app): State<App>) -> Result<Json<PanicBody>, Problem> {
 /// Takes a way out: the server lets running requests finish, closes the stores, takes the way, and opens
 /// them again.
 ///
-/// Nothing is deleted: what is replaced is set aside. Who asked and why is among the incidents at once, and
-/// in the log once the stores are open.
+/// What is replaced is set aside; the ways of the state remove what they give up. Who asked and why is among
+/// the incidents at once, and in the log once the stores are open.
 #[utoipa::path(post, path = "/api/v1/panic/recovery", tag = "operations", request_body = RecoveryRequest, responses(
     (status = 202, description = "The server closes the stores to take it; `GET /health/ready` says when it is done"),
     (status = 404, description = "No such way is open"),
