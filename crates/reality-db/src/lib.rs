@@ -60,7 +60,7 @@ pub use open::OpenReport;
 pub use options::{Backend, Durability, KeyMode, Options, Retention};
 pub use prepare::Prepared;
 pub use profile::Profile;
-pub use provable::{KeySpan, Provable, ProvableSpan};
+pub use provable::{KeyRange, Provable, ProvableVersions};
 pub use record::{COMMIT_BYTES_MAX, CommitKind, METADATA_BYTES_MAX, TooLarge, VALUE_BYTES_MAX};
 pub use recovery::{RecoveryError, RecoveryProgress, SearchProgress, WayOut};
 pub use snapshot::{Scan, Snapshot};

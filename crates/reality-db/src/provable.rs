@@ -15,23 +15,23 @@ use crate::Damage;
 #[non_exhaustive]
 pub struct Provable {
     /// In order. Of a version in none of them nothing is promised.
-    pub spans: Vec<ProvableSpan>,
+    pub versions: Vec<ProvableVersions>,
 }
 
 /// Neighbouring versions of which the same can be proved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct ProvableSpan {
+pub struct ProvableVersions {
     /// Their numbers, as far as there are versions with these numbers.
-    pub versions: RangeInclusive<u64>,
+    pub numbers: RangeInclusive<u64>,
     /// Keys of the tree of which nothing can be proved, in order. Empty: all is provable.
-    pub except: Vec<KeySpan>,
+    pub except: Vec<KeyRange>,
 }
 
 /// Neighbouring keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct KeySpan {
+pub struct KeyRange {
     /// The first.
     pub from: Vec<u8>,
     /// The first behind them; none if they go to the end.
@@ -40,17 +40,17 @@ pub struct KeySpan {
 
 impl Provable {
     /// Whether the value of `key`, or that there is none, is provable in `version`. Where keys are hashed
-    /// it takes the [hash](crate::RealityDb::tree_key). Numbers within a span that no version has
+    /// it takes the [hash](crate::RealityDb::tree_key). Numbers among them that no version has
     /// are not told apart.
     #[must_use]
     pub fn proves(&self, version: u64, key: &[u8]) -> bool {
-        (self.spans.iter())
-            .filter(|span| span.versions.contains(&version))
-            .any(|span| !span.except.iter().any(|keys| keys.contains(key)))
+        (self.versions.iter())
+            .filter(|versions| versions.numbers.contains(&version))
+            .any(|versions| !versions.except.iter().any(|keys| keys.contains(key)))
     }
 }
 
-impl KeySpan {
+impl KeyRange {
     /// Whether `key` is among them.
     #[must_use]
     pub fn contains(&self, key: &[u8]) -> bool {
@@ -108,7 +108,7 @@ pub(crate) enum Content {
     /// No damage.
     Whole,
     /// These entries are damaged.
-    Except(Vec<KeySpan>),
+    Except(Vec<KeyRange>),
     /// It cannot be begun with: versions are made from the one before.
     Unusable,
 }
@@ -202,14 +202,14 @@ pub(crate) fn provable(
         if from > to {
             return;
         }
-        match provable.spans.last_mut() {
+        match provable.versions.last_mut() {
             Some(last)
-                if last.versions.end().checked_add(1) == Some(from) && last.except == except =>
+                if last.numbers.end().checked_add(1) == Some(from) && last.except == except =>
             {
-                last.versions = *last.versions.start()..=to;
+                last.numbers = *last.numbers.start()..=to;
             }
-            _ => provable.spans.push(ProvableSpan {
-                versions: from..=to,
+            _ => provable.versions.push(ProvableVersions {
+                numbers: from..=to,
                 except,
             }),
         }
@@ -259,9 +259,9 @@ mod tests {
             content: Content::Whole,
         });
         let provable = provable(&starts, &records, 0, newest, &Content::Whole);
-        let versions: Vec<_> = (provable.spans.iter())
-            .map(|span| span.versions.clone())
+        let numbers: Vec<_> = (provable.versions.iter())
+            .map(|versions| versions.numbers.clone())
             .collect();
-        assert_eq!(versions, [newest..=newest]);
+        assert_eq!(numbers, [newest..=newest]);
     }
 }

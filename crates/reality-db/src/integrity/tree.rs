@@ -6,7 +6,7 @@ use super::Check;
 use crate::checkpoint::{BadPart, Catalogue, Pointer};
 use crate::error::Fault;
 use crate::open::genesis;
-use crate::provable::{Content, KeySpan, Start};
+use crate::provable::{Content, KeyRange, Start};
 use crate::replay::{Roots, replay_watched};
 use crate::{Damage, Depth, IntegrityReport};
 
@@ -95,7 +95,7 @@ impl Check<'_> {
             false if found.bad.is_empty() => Content::Whole,
             false => {
                 let subtrees = found.bad.iter().filter_map(|bad| bad.subtree.as_ref());
-                Content::Except(subtrees.map(KeySpan::of).collect())
+                Content::Except(subtrees.map(KeyRange::of).collect())
             }
         };
         tree.damage.extend(found.bad.into_iter().map(damage_of));

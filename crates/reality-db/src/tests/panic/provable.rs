@@ -32,14 +32,11 @@ fn kept(stage: &Stage, report: &IntegrityReport, oldest: u64) -> (usize, usize) 
 }
 
 fn versions(report: &IntegrityReport) -> Vec<(u64, u64, usize)> {
-    let spans = report.provable.spans.iter();
-    spans
-        .map(|span| {
-            (
-                *span.versions.start(),
-                *span.versions.end(),
-                span.except.len(),
-            )
+    let versions = report.provable.versions.iter();
+    versions
+        .map(|versions| {
+            let (from, to) = versions.numbers.clone().into_inner();
+            (from, to, versions.except.len())
         })
         .collect()
 }
