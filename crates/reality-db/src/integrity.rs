@@ -122,25 +122,23 @@ impl Shared {
         // No checkpoint is written and nothing pruned meanwhile: what is checked stays there.
         let _alone = lock(&self.checkpointing);
         let head = self.noticed(state::read(&self.head).map(|head| head.link()))?;
-        let pointers = self.noticed(checkpoints::list(&*self.storage.engine))?;
+        let mut pointers = self.noticed(checkpoints::list(&*self.storage.engine))?;
+        let beyond = pointers.partition_point(|pointer| pointer.version <= head.version);
+        let beyond = pointers.split_off(beyond);
         let check = Check {
             shared: self,
             journal: Journal::new(self.storage.engine.clone()),
+            oldest: self.oldest.load(Ordering::Acquire).min(head.version),
             head,
             pointers,
+            beyond,
             control,
             progress: Mutex::default(),
             stopped: AtomicBool::new(false),
         };
-        let mut report = self.noticed(check.run(depth))?;
+        let report = self.noticed(check.run(depth))?;
         if !check.is_stopped() {
             self.counting.check();
-        }
-        // What opening met may lie behind the newest version that it could prove.
-        if let Health::Panic(known) = self.health()
-            && !report.damage.contains(&known)
-        {
-            report.damage.push(known);
         }
         if let Some(damage) = report.damage.first() {
             self.panic(damage);
@@ -153,8 +151,14 @@ impl Shared {
 struct Check<'s> {
     shared: &'s Shared,
     journal: Journal,
+    /// The oldest version. The journal may have lost all records up to behind the head: then it is that.
+    oldest: u64,
     head: Link,
+    /// Of the checkpoints up to the head.
     pointers: Vec<Pointer>,
+    /// Of those behind it. There are some if opening could not prove what leads to them: nothing that is
+    /// not damaged is made from them.
+    beyond: Vec<Pointer>,
     control: &'s (dyn Fn(IntegrityProgress) -> ControlFlow<()> + Sync),
     progress: Mutex<IntegrityProgress>,
     stopped: AtomicBool,
@@ -183,6 +187,12 @@ impl Check<'_> {
         if !self.is_stopped() {
             self.roots(depth, &mut report)?;
         }
+        // What opening met may lie behind the newest version that it could prove.
+        if let Health::Panic(known) = self.shared.health()
+            && !report.damage.contains(&known)
+        {
+            report.damage.push(known);
+        }
         report.complete &= !self.is_stopped();
         if !self.is_stopped() {
             report.provable = self.provable(&tree.starts, &report.damage, unseen)?;
@@ -199,8 +209,7 @@ impl Check<'_> {
     ) -> Result<Provable, Fault> {
         let shared = self.shared;
         let records = Records::of(damage, self.head.version, unseen);
-        let oldest =
-            (shared.oldest.load(Ordering::Acquire)).max(shared.imported.load(Ordering::Acquire));
+        let oldest = self.oldest.max(shared.imported.load(Ordering::Acquire));
         // The head may have been made from an earlier checkpoint than the newest.
         let from =
             (state::read(&shared.head)?.catalogue()).map(|catalogue| catalogue.pointer().version);
@@ -212,6 +221,7 @@ impl Check<'_> {
             oldest,
             self.head.version,
             head,
+            !self.beyond.is_empty(),
         ))
     }
 

@@ -182,14 +182,15 @@ impl Records {
     }
 }
 
-/// What is provable of the versions from `oldest` to `newest`, made from `starts`, which ascend; `head` is
-/// what the newest is read from.
+/// What is provable of the versions from `oldest` to `newest`, made from `starts`, which ascend to it; `head`
+/// is what the newest is read from, and `is_cut` whether there are checkpoints behind it.
 pub(crate) fn provable(
     starts: &[Start],
     records: &Records,
     oldest: u64,
     newest: u64,
     head: &Content,
+    is_cut: bool,
 ) -> Provable {
     let mut provable = Provable::default();
     let mut push = |from: u64, to: u64, content: &Content| {
@@ -217,10 +218,13 @@ pub(crate) fn provable(
     // What the version of a start is if it is made from what lies before it.
     let mut before = Content::Unusable;
     for (at, start) in starts.iter().enumerate() {
-        let next = starts.get(at + 1).map_or(newest, |next| next.version);
+        let next = starts.get(at + 1).map(|next| next.version);
+        // Of the last, the chain is followed to the checkpoint behind the newest, and does not lead there.
+        let is_cut = is_cut && next.is_none();
+        let next = next.unwrap_or(newest);
         let own = start.content.or(&before);
         // Others are read once the chain is followed to the next version whose record is known.
-        let leads = records.lead(start.version, next);
+        let leads = !is_cut && records.lead(start.version, next);
         let is_known = match start.is_checkpoint {
             true => records.is_sound(start.version),
             false => leads,
@@ -258,7 +262,7 @@ mod tests {
             is_checkpoint: version > 0,
             content: Content::Whole,
         });
-        let provable = provable(&starts, &records, 0, newest, &Content::Whole);
+        let provable = provable(&starts, &records, 0, newest, &Content::Whole, false);
         let numbers: Vec<_> = (provable.versions.iter())
             .map(|versions| versions.numbers.clone())
             .collect();

@@ -1,7 +1,5 @@
 //! Checking the records: each against the one before it.
 
-use std::sync::atomic::Ordering;
-
 use merkle_core::Hash;
 
 use super::Check;
@@ -28,11 +26,8 @@ impl Check<'_> {
     /// it goes on.
     pub(super) fn chain(&self) -> Result<Chain, Fault> {
         let mut found = Chain::default();
-        let (oldest, newest) = (
-            self.shared.oldest.load(Ordering::Acquire),
-            self.head.version,
-        );
-        self.show(|progress| progress.versions_total = newest - oldest + 1);
+        let (oldest, newest) = (self.oldest, self.head.version);
+        self.show(|progress| progress.versions_total = (newest - oldest).saturating_add(1));
         let (mut before, mut from, mut untold) = (None, oldest, 0);
         let mut records = self.journal.scan(from, newest);
         while !self.is_stopped() {

@@ -1,7 +1,5 @@
 //! Checking the tree: checkpoints, and what the records make of them.
 
-use std::sync::atomic::Ordering;
-
 use super::Check;
 use crate::checkpoint::{BadPart, Catalogue, Pointer};
 use crate::error::Fault;
@@ -32,7 +30,7 @@ impl Check<'_> {
     pub(super) fn tree(&self, depth: Depth) -> Result<Tree, Fault> {
         let mut found = Tree::default();
         let begins = self.pointers.first().is_none_or(|first| first.version > 0);
-        if begins && self.shared.oldest.load(Ordering::Acquire) == 0 {
+        if begins && self.oldest == 0 {
             found.starts.push(Start {
                 version: 0,
                 is_checkpoint: false,
@@ -43,9 +41,9 @@ impl Check<'_> {
                 },
             });
         }
-        for (at, pointer) in self.pointers.iter().enumerate() {
-            let is_needed = at + 1 == self.pointers.len()
-                || (at == 0 && self.shared.oldest.load(Ordering::Acquire) > 0)
+        for (at, pointer) in self.pointers.iter().chain(&self.beyond).enumerate() {
+            let is_needed = at + 1 >= self.pointers.len()
+                || (at == 0 && self.oldest > 0)
                 || depth == Depth::Roots;
             let content = match self.checkpoint(pointer, is_needed, &mut found) {
                 Err(Fault::Damage(damage)) => {
@@ -54,11 +52,13 @@ impl Check<'_> {
                 }
                 content => content?,
             };
-            found.starts.push(Start {
-                version: pointer.version,
-                is_checkpoint: true,
-                content,
-            });
+            if at < self.pointers.len() {
+                found.starts.push(Start {
+                    version: pointer.version,
+                    is_checkpoint: true,
+                    content,
+                });
+            }
             if self.is_stopped() {
                 break;
             }
@@ -105,17 +105,11 @@ impl Check<'_> {
     /// That records lead from a checkpoint to the newest root, or from the oldest version to every
     /// one.
     pub(super) fn roots(&self, depth: Depth, report: &mut IntegrityReport) -> Result<(), Fault> {
-        let shared = self.shared;
         let pointer = match depth {
             Depth::Stored => self.pointers.last(),
-            Depth::Roots => {
-                let oldest = shared.oldest.load(Ordering::Acquire);
-                self.pointers
-                    .iter()
-                    .rfind(|pointer| pointer.version <= oldest)
-            }
+            Depth::Roots => (self.pointers.iter()).rfind(|pointer| pointer.version <= self.oldest),
         };
-        let begin = || shared.begin(&self.journal, pointer);
+        let begin = || self.shared.begin(&self.journal, pointer);
         let roots = match depth {
             Depth::Stored => Roots::Last,
             Depth::Roots => Roots::Every,

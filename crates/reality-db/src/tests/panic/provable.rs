@@ -1,9 +1,12 @@
 //! What can be proved in panic mode: no more is promised than is kept.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 
 use super::{ENTRIES, Stage, check, edit_record, filled, flip, options};
-use crate::{Depth, IntegrityReport, RealityDb, Retention};
+use crate::engine::memory::MemoryEngine;
+use crate::engine::{Engine, EngineBatch};
+use crate::volume::Volume;
+use crate::{Damage, Depth, IntegrityReport, Options, RealityDb, Retention, checkpoints};
 
 /// How many values of all retained versions are promised, and how many are not; each that is promised is
 /// read, from a handle of its own.
@@ -144,4 +147,133 @@ fn a_damaged_bucket_at_the_beginning_of_a_pruned_history_takes_what_is_made_from
     assert_eq!(found[0], (5, 5, 1), "{found:?}");
     assert_eq!(found[1].0, 10, "{found:?}");
     kept(&stage, &report, oldest);
+}
+
+/// Versions of the same two keys up to `newest`, with a checkpoint after each of `checkpoints`.
+fn long(stage: &Stage, options: &Options, newest: u64, checkpoints: &[u64]) -> RealityDb {
+    let db = stage.open(options).unwrap();
+    for version in 1..=newest {
+        let key = if version % 2 == 0 { 0x10 } else { 0x20 };
+        db.put(&[key], &version.to_be_bytes()).unwrap();
+        if checkpoints.contains(&version) {
+            db.checkpoint(|_| ControlFlow::Continue(())).unwrap();
+        }
+    }
+    db
+}
+
+fn engine(stage: &Stage) -> &MemoryEngine {
+    match stage {
+        Stage::Memory { engine, .. } => engine,
+        Stage::Disk { .. } => panic!("a stage in memory"),
+    }
+}
+
+/// Takes records away, or all but the first bytes of them, behind the database's back.
+fn lose(stage: &Stage, versions: RangeInclusive<u64>, left: Option<usize>) {
+    let engine = engine(stage);
+    for version in versions {
+        let key = [&b"j"[..], &version.to_be_bytes(), &[0; 4]].concat();
+        let record = engine.get(&key).unwrap().unwrap();
+        let changes = vec![(key, left.map(|left| record[..left].to_vec()))];
+        engine.write(EngineBatch { changes }).unwrap();
+    }
+}
+
+/// Changes a byte of the checkpoint of `version` behind the database's back, so far behind where its
+/// catalogue begins.
+fn damage_checkpoint(stage: &Stage, version: u64, behind: i64) {
+    let pointers = checkpoints::list(engine(stage)).unwrap();
+    let pointer = pointers.iter().find(|pointer| pointer.version == version);
+    let pointer = pointer.unwrap();
+    let at = pointer.catalogue_at.checked_add_signed(behind).unwrap();
+    let name = format!("{:020}.checkpoint", pointer.file);
+    let (volume, mut byte) = (stage.checkpoints(), [0]);
+    let file = volume.open(&name).unwrap();
+    file.read_at(at, &mut byte).unwrap();
+    volume.overwrite(&name, at, &[byte[0] ^ 1]).unwrap();
+}
+
+/// What a check promises, each version of it read.
+fn promised(db: &RealityDb, depth: Depth) -> (Vec<(u64, u64)>, Vec<Damage>) {
+    let report = db.verify_integrity(depth, |_| ControlFlow::Continue(()));
+    let report = report.unwrap();
+    let ranges = versions(&report);
+    for &(from, to, _) in &ranges {
+        for version in from..=to {
+            let snapshot = db.at(version);
+            let snapshot =
+                snapshot.unwrap_or_else(|error| panic!("{version} of {ranges:?}: {error}"));
+            for key in [[0x10], [0x20]] {
+                if report.provable.proves(version, &key) {
+                    let value = snapshot.get(&key);
+                    assert!(value.is_ok(), "{version}: {value:?}");
+                }
+            }
+        }
+    }
+    let ranges = ranges.into_iter().map(|(from, to, _)| (from, to)).collect();
+    (ranges, report.damage)
+}
+
+#[test]
+fn a_damaged_checkpoint_beyond_the_newest_version_leaves_the_one_before_it() {
+    for depth in [Depth::Stored, Depth::Roots] {
+        let stage = Stage::memory();
+        drop(long(&stage, &options(), 22, &[10, 20]));
+        damage_checkpoint(&stage, 20, 0);
+        lose(&stage, 15..=15, Some(20));
+        let db = stage.open(&options().accept_damage(true)).unwrap();
+        assert_eq!(db.version().number, 14);
+        let (ranges, damage) = promised(&db, depth);
+        assert_eq!(ranges, [(0, 10), (14, 14)]);
+        assert!(
+            matches!(
+                damage[..],
+                [Damage::Checkpoint { .. }, Damage::Record { version: 15 }]
+            ),
+            "{damage:?}"
+        );
+    }
+}
+
+#[test]
+fn a_sound_root_of_a_checkpoint_beyond_the_newest_version_is_no_evidence_against_that() {
+    for depth in [Depth::Stored, Depth::Roots] {
+        let stage = Stage::memory();
+        drop(long(&stage, &options(), 22, &[10, 20]));
+        damage_checkpoint(&stage, 20, -1);
+        lose(&stage, 15..=15, Some(20));
+        let db = stage.open(&options().accept_damage(true)).unwrap();
+        assert_eq!(db.version().number, 14);
+        let (ranges, damage) = promised(&db, depth);
+        assert_eq!(ranges, [(0, 10), (14, 14)]);
+        assert!(
+            matches!(
+                damage[..],
+                [Damage::Bucket { .. }, Damage::Record { version: 15 }]
+            ),
+            "{damage:?}"
+        );
+    }
+}
+
+#[test]
+fn records_that_the_journal_lost_behind_the_only_checkpoint_leave_that() {
+    for depth in [Depth::Stored, Depth::Roots] {
+        let stage = Stage::memory();
+        let options = options().retention(Retention::Last(1));
+        let db = long(&stage, &options, 20, &[20]);
+        assert_eq!(db.oldest().unwrap(), 20);
+        for version in 21..=25_u64 {
+            db.put(b"k", &version.to_be_bytes()).unwrap();
+        }
+        drop(db);
+        lose(&stage, 20..=22, None);
+        let db = stage.open(&options.accept_damage(true)).unwrap();
+        assert_eq!(db.version().number, 20);
+        let (ranges, damage) = promised(&db, depth);
+        assert_eq!(ranges, [(20, 20)]);
+        assert!(!damage.is_empty());
+    }
 }
