@@ -177,8 +177,8 @@ impl Check<'_> {
             (chain.join().unwrap_or_else(|_| Err(panicked())), tree)
         });
         let (chain, tree) = (chain?, tree?);
-        let unseen = !chain.complete;
-        (report.versions, report.complete) = (chain.versions, chain.complete);
+        let mut records = chain.records;
+        (report.versions, report.complete) = (chain.versions, records.unseen_from.is_none());
         (report.checkpoints, report.buckets) = (tree.checkpoints, tree.buckets);
         report.entries = tree.entries;
         report
@@ -195,20 +195,15 @@ impl Check<'_> {
         }
         report.complete &= !self.is_stopped();
         if !self.is_stopped() {
-            report.provable = self.provable(&tree.starts, &report.damage, unseen)?;
+            (report.damage.iter()).for_each(|damage| records.add(damage));
+            report.provable = self.provable(&tree.starts, &records)?;
         }
         Ok(report)
     }
 
     /// What can be made of `starts` and the journal, as far as it is sound.
-    fn provable(
-        &self,
-        starts: &[Start],
-        damage: &[Damage],
-        unseen: bool,
-    ) -> Result<Provable, Fault> {
+    fn provable(&self, starts: &[Start], records: &Records) -> Result<Provable, Fault> {
         let shared = self.shared;
-        let records = Records::of(damage, self.head.version, unseen);
         let oldest = self.oldest.max(shared.imported.load(Ordering::Acquire));
         // The head may have been made from an earlier checkpoint than the newest.
         let from =
@@ -217,7 +212,7 @@ impl Check<'_> {
         let head = head.map_or(&Content::Whole, |start| &start.content);
         Ok(provable::provable(
             starts,
-            &records,
+            records,
             oldest,
             self.head.version,
             head,

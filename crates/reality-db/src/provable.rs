@@ -1,6 +1,5 @@
 //! What can be proved all the same when something is damaged.
 
-use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use merkle_core::Subtree;
@@ -135,41 +134,50 @@ impl Content {
     }
 }
 
-/// What a check found of the records.
+/// What a check found of the records. Versions are told in ranges: their numbers may leap.
 #[derive(Default)]
 pub(crate) struct Records {
-    /// Versions whose records are none.
-    bad: BTreeSet<u64>,
+    /// Versions whose records are none, or are not there.
+    bad: Vec<RangeInclusive<u64>>,
     /// Versions with which the chain breaks, those too.
-    breaks: BTreeSet<u64>,
+    breaks: Vec<RangeInclusive<u64>>,
     /// The first version that was not looked at, if not all were.
-    unseen_from: Option<u64>,
+    pub(crate) unseen_from: Option<u64>,
 }
 
 impl Records {
-    /// What `damage` says of them; if `unseen`, those from the last damaged one on were not looked at.
-    pub(crate) fn of(damage: &[Damage], newest: u64, unseen: bool) -> Self {
-        let mut records = Self::default();
-        for damage in damage {
-            match damage {
-                Damage::Record { version } => {
-                    records.bad.insert(*version);
-                    records.breaks.insert(*version);
-                }
-                Damage::Chain { version, .. } | Damage::Root { version, .. } => {
-                    records.breaks.insert(*version);
-                }
-                Damage::TailLost { .. } => drop(records.breaks.insert(newest)),
-                _ => {}
-            }
+    /// Takes in that the records of `versions` are none, or are not there.
+    pub(crate) fn add_bad(&mut self, versions: RangeInclusive<u64>) {
+        if !versions.is_empty() {
+            self.breaks.push(versions.clone());
+            self.bad.push(versions);
         }
-        records.unseen_from = unseen.then(|| records.breaks.last().copied().unwrap_or_default());
-        records
+    }
+
+    /// Takes in what `damage` says of them.
+    pub(crate) fn add(&mut self, damage: &Damage) {
+        match *damage {
+            Damage::Record { version } => self.add_bad(version..=version),
+            Damage::Chain { version, follows } => {
+                // If there were some between, they are not there.
+                self.add_bad(follows.saturating_add(1)..=version.saturating_sub(1));
+                self.breaks.push(version..=version);
+            }
+            Damage::Root { version, .. } => self.breaks.push(version..=version),
+            Damage::TailLost {
+                acknowledged,
+                found,
+            } => {
+                let lost = found.map_or(0, |found| found.saturating_add(1));
+                self.add_bad(lost.min(acknowledged)..=acknowledged);
+            }
+            _ => {}
+        }
     }
 
     /// Whether the record of a version is one.
     fn is_sound(&self, version: u64) -> bool {
-        self.is_seen(version) && !self.bad.contains(&version)
+        self.is_seen(version) && !self.bad.iter().any(|bad| bad.contains(&version))
     }
 
     fn is_seen(&self, version: u64) -> bool {
@@ -178,7 +186,9 @@ impl Records {
 
     /// Whether the chain leads from the version `from` to `to`.
     fn lead(&self, from: u64, to: u64) -> bool {
-        from >= to || self.is_seen(to) && self.breaks.range(from + 1..=to).next().is_none()
+        let is_between =
+            |breaks: &RangeInclusive<u64>| *breaks.start() <= to && *breaks.end() > from;
+        from >= to || self.is_seen(to) && !self.breaks.iter().any(is_between)
     }
 }
 
@@ -253,7 +263,13 @@ mod tests {
     #[test]
     fn what_was_not_looked_at_is_no_longer_for_large_numbers() {
         let newest = u64::MAX;
-        let records = Records::of(&[Damage::Record { version: 5 }], newest, true);
+        let mut records = Records {
+            unseen_from: Some(5),
+            ..Records::default()
+        };
+        let follows = 7;
+        let version = newest;
+        records.add(&Damage::Chain { version, follows });
         assert!(records.is_sound(4) && records.lead(0, 4));
         assert!(!records.is_sound(5) && !records.lead(0, 5));
         assert!(!records.is_sound(newest) && !records.lead(6, newest));

@@ -6,6 +6,7 @@ use super::Check;
 use crate::Damage;
 use crate::error::Fault;
 use crate::open::genesis;
+use crate::provable::Records;
 use crate::record::{Record, record_hash};
 
 /// Most damaged records that a report names.
@@ -17,8 +18,9 @@ pub(super) struct Chain {
     /// Versions whose records are sound.
     pub(super) versions: u64,
     pub(super) damage: Vec<Damage>,
-    /// Whether all were looked at.
-    pub(super) complete: bool,
+    /// Where it stopped, and what the damage does not say: where a record is none, nobody can tell whether
+    /// there were others between it and the one before it.
+    pub(super) records: Records,
 }
 
 impl Check<'_> {
@@ -30,19 +32,20 @@ impl Check<'_> {
         self.show(|progress| progress.versions_total = (newest - oldest).saturating_add(1));
         let (mut before, mut from, mut untold) = (None, oldest, 0);
         let mut records = self.journal.scan(from, newest);
-        while !self.is_stopped() {
+        let unseen_from = loop {
+            let next = before.map_or(oldest, |before: Before| before.version.saturating_add(1));
+            if self.is_stopped() {
+                break Some(next);
+            }
             let (version, checked) = match records.next() {
-                None => {
-                    found.complete = true;
-                    break;
-                }
+                None => break None,
                 Some(Ok((version, bytes))) => (version, self.check_record(version, &bytes, before)),
                 Some(Err(Fault::Damage(damage @ Damage::Record { version }))) => {
                     if version < from || version >= newest {
                         found.damage.push(damage);
-                        found.complete = version >= newest;
+                        found.records.add_bad(next..=version);
                         before = Some(Before::bad(version));
-                        break;
+                        break (version < newest).then_some(next);
                     }
                     from = version + 1;
                     records = self.journal.scan(from, newest);
@@ -54,25 +57,31 @@ impl Check<'_> {
             before = Some(Before { version, hash });
             match damage {
                 None => found.versions += 1,
-                Some(_) if found.damage.len() == RECORDS_NAMED_MAX => return Ok(found),
-                Some(damage) => found.damage.push(damage),
+                Some(_) if found.damage.len() == RECORDS_NAMED_MAX => break Some(next),
+                Some(damage) => {
+                    if hash.is_none() {
+                        found.records.add_bad(next..=version);
+                    }
+                    found.damage.push(damage);
+                }
             }
             untold += 1;
             if untold == 256 {
                 untold = 0;
                 self.show(|progress| progress.versions = version - oldest + 1);
             }
-        }
+        };
+        found.records.unseen_from = unseen_from;
         let is_there = before.is_some_and(|before| {
             before.version == newest && before.hash.is_none_or(|it| it == self.head.record_hash)
         });
-        if found.complete && !is_there {
+        if unseen_from.is_none() && !is_there {
             found.damage.push(Damage::TailLost {
                 acknowledged: newest,
                 found: before.map(|before| before.version),
             });
         }
-        if found.complete {
+        if unseen_from.is_none() {
             self.show(|progress| progress.versions = progress.versions_total);
         }
         Ok(found)

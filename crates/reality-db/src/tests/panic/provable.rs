@@ -277,3 +277,44 @@ fn records_that_the_journal_lost_behind_the_only_checkpoint_leave_that() {
         assert!(!damage.is_empty());
     }
 }
+
+#[test]
+fn records_that_are_gone_take_what_is_made_from_them_and_the_checkpoint_among_them() {
+    for depth in [Depth::Stored, Depth::Roots] {
+        let stage = Stage::memory();
+        drop(long(&stage, &options(), 22, &[10, 13, 20]));
+        lose(&stage, 12..=14, None);
+        let (ranges, _) = promised(&stage.open(&options()).unwrap(), depth);
+        assert_eq!(ranges, [(0, 10), (20, 22)]);
+    }
+}
+
+#[test]
+fn what_is_gone_before_a_damaged_record_is_not_promised() {
+    let stage = Stage::memory();
+    drop(long(&stage, &options(), 22, &[10, 13, 20]));
+    lose(&stage, 12..=14, None);
+    lose(&stage, 15..=15, Some(20));
+    let (ranges, _) = promised(&stage.open(&options()).unwrap(), Depth::Stored);
+    assert_eq!(ranges, [(0, 10), (20, 22)]);
+}
+
+#[test]
+fn what_is_gone_before_the_newest_version_is_not_promised() {
+    let stage = Stage::memory();
+    let db = long(&stage, &options(), 20, &[10, 13]);
+    lose(&stage, 12..=20, None);
+    let (ranges, _) = promised(&db, Depth::Stored);
+    assert_eq!(ranges, [(0, 10), (20, 20)]);
+}
+
+#[test]
+fn what_lies_behind_the_last_record_that_was_looked_at_is_not_promised() {
+    let stage = Stage::memory();
+    let db = long(&stage, &options(), 1400, &[100, 1250, 1300]);
+    lose(&stage, 200..=1399, Some(20));
+    let (ranges, damage) = promised(&db, Depth::Stored);
+    // The records of the newest checkpoint are looked at apart from the others.
+    assert!(damage.contains(&Damage::Record { version: 1301 }));
+    assert_eq!(ranges, [(0, 100), (1400, 1400)]);
+}
