@@ -54,8 +54,8 @@ pub struct IntegrityReport {
     /// What is not as it was proved, and what the panic mode is for. Empty: everything is proved.
     pub damage: Vec<Damage>,
     /// What can be read and proved whatever is damaged; nothing if `control` ended the check. With
-    /// [`Depth::Stored`], the checkpoints between the oldest and the newest count as sound if their
-    /// catalogues are.
+    /// [`Depth::Stored`], the checkpoints whose buckets it does not check count as sound if their catalogues
+    /// are.
     pub provable: Provable,
     /// Whether all was looked at that the depth says. Not if `control` ended it, if there are more damaged
     /// records than the 1,000 that are named, or if damage kept versions from being made again: what lies
@@ -68,9 +68,9 @@ pub struct IntegrityReport {
 #[non_exhaustive]
 pub enum Depth {
     /// What the newest version and the history depend on: every record against the chain, every
-    /// catalogue against its root, every bucket of the newest checkpoint against the tree, and of the
-    /// oldest where the history begins with it; and that the newest checkpoint and the records
-    /// behind it make up the newest root.
+    /// catalogue against its root, every bucket of the newest checkpoint against the tree, of the one that the
+    /// newest version is read from, and of the oldest where the history begins with it; and that the newest
+    /// checkpoint and the records behind it make up the newest root.
     #[default]
     Stored,
     /// Also the buckets of all checkpoints between, and that the records from the oldest retained version on
@@ -121,7 +121,10 @@ impl Shared {
         let _span = tracing::debug_span!("verify_integrity", ?depth).entered();
         // No checkpoint is written and nothing pruned meanwhile: what is checked stays there.
         let _alone = lock(&self.checkpointing);
-        let head = self.noticed(state::read(&self.head).map(|head| head.link()))?;
+        let (head, made_from) = self.noticed(state::read(&self.head).map(|head| {
+            let made_from = head.catalogue().map(|it| it.pointer().version);
+            (head.link(), made_from)
+        }))?;
         let mut pointers = self.noticed(checkpoints::list(&*self.storage.engine))?;
         let beyond = pointers.partition_point(|pointer| pointer.version <= head.version);
         let beyond = pointers.split_off(beyond);
@@ -130,6 +133,7 @@ impl Shared {
             journal: Journal::new(self.storage.engine.clone()),
             oldest: self.oldest.load(Ordering::Acquire).min(head.version),
             head,
+            made_from,
             pointers,
             beyond,
             control,
@@ -154,6 +158,8 @@ struct Check<'s> {
     /// The oldest version. The journal may have lost all records up to behind the head: then it is that.
     oldest: u64,
     head: Link,
+    /// The checkpoint that the head is read from, which may be an earlier one than the newest.
+    made_from: Option<u64>,
     /// Of the checkpoints up to the head.
     pointers: Vec<Pointer>,
     /// Of those behind it. There are some if opening could not prove what leads to them: nothing that is
@@ -196,28 +202,30 @@ impl Check<'_> {
         report.complete &= !self.is_stopped();
         if !self.is_stopped() {
             (report.damage.iter()).for_each(|damage| records.add(damage));
-            report.provable = self.provable(&tree.starts, &records)?;
+            report.provable = self.provable(&tree.starts, &records);
         }
         Ok(report)
     }
 
     /// What can be made of `starts` and the journal, as far as it is sound.
-    fn provable(&self, starts: &[Start], records: &Records) -> Result<Provable, Fault> {
-        let shared = self.shared;
-        let oldest = self.oldest.max(shared.imported.load(Ordering::Acquire));
-        // The head may have been made from an earlier checkpoint than the newest.
-        let from =
-            (state::read(&shared.head)?.catalogue()).map(|catalogue| catalogue.pointer().version);
-        let head = from.and_then(|from| starts.iter().find(|start| start.version == from));
-        let head = head.map_or(&Content::Whole, |start| &start.content);
-        Ok(provable::provable(
+    fn provable(&self, starts: &[Start], records: &Records) -> Provable {
+        let oldest = self
+            .oldest
+            .max(self.shared.imported.load(Ordering::Acquire));
+        let head = match self.made_from {
+            None => &Content::Whole,
+            // Where its pointer cannot be read, nothing of it was.
+            Some(from) => (starts.iter().find(|start| start.version == from))
+                .map_or(&Content::Unusable, |start| &start.content),
+        };
+        provable::provable(
             starts,
             records,
             oldest,
             self.head.version,
             head,
             !self.beyond.is_empty(),
-        ))
+        )
     }
 
     /// The description, the mark, the names of snapshots.

@@ -106,13 +106,30 @@ pub(crate) struct Start {
 pub(crate) enum Content {
     /// No damage.
     Whole,
-    /// These entries are damaged.
+    /// These entries are damaged: in order, and none twice.
     Except(Vec<KeyRange>),
     /// It cannot be begun with: versions are made from the one before.
     Unusable,
 }
 
 impl Content {
+    /// All but the entries in `ranges`.
+    pub(crate) fn except(mut ranges: Vec<KeyRange>) -> Self {
+        ranges.sort_unstable_by(|one, other| one.from.cmp(&other.from));
+        let mut joined: Vec<KeyRange> = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            match joined.last_mut() {
+                Some(last) if last.to.as_ref().is_none_or(|to| range.from <= *to) => {
+                    // No end is behind any other.
+                    let ends = last.to.take().zip(range.to);
+                    last.to = ends.map(|(one, other)| one.max(other));
+                }
+                _ => joined.push(range),
+            }
+        }
+        Self::Except(joined)
+    }
+
     /// What a version is that is a start of this content, with `before` to fall back on.
     fn or<'c>(&'c self, before: &'c Self) -> &'c Self {
         match self {
@@ -126,7 +143,7 @@ impl Content {
     fn behind(&self, before: &Self) -> Self {
         match (self, before) {
             (Self::Whole, _) => Self::Whole,
-            (Self::Except(own), Self::Except(others)) => Self::Except([&own[..], others].concat()),
+            (Self::Except(own), Self::Except(others)) => Self::except([&own[..], others].concat()),
             (Self::Except(own), Self::Whole) => Self::Except(own.clone()),
             (Self::Unusable, before) => before.clone(),
             (Self::Except(_), Self::Unusable) => Self::Unusable,
@@ -259,6 +276,36 @@ pub(crate) fn provable(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn range(from: &[u8], to: Option<&[u8]>) -> KeyRange {
+        KeyRange {
+            from: from.to_vec(),
+            to: to.map(<[u8]>::to_vec),
+        }
+    }
+
+    #[test]
+    fn entries_that_are_damaged_in_two_checkpoints_are_told_once_and_in_order() {
+        let own = [range(b"c", Some(b"e")), range(b"m", Some(b"n"))];
+        let before = [
+            range(b"a", Some(b"b")),
+            range(b"c", Some(b"d")),
+            range(b"d", Some(b"f")),
+            range(b"p", None),
+            range(b"q", Some(b"r")),
+        ];
+        let behind = Content::Except(own.to_vec()).behind(&Content::Except(before.to_vec()));
+        let Content::Except(except) = behind else {
+            panic!("not in all");
+        };
+        let expected = [
+            range(b"a", Some(b"b")),
+            range(b"c", Some(b"f")),
+            range(b"m", Some(b"n")),
+            range(b"p", None),
+        ];
+        assert_eq!(except, expected);
+    }
 
     #[test]
     fn what_was_not_looked_at_is_no_longer_for_large_numbers() {

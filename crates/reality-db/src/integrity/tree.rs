@@ -43,6 +43,7 @@ impl Check<'_> {
         }
         for (at, pointer) in self.pointers.iter().chain(&self.beyond).enumerate() {
             let is_needed = at + 1 >= self.pointers.len()
+                || self.made_from == Some(pointer.version)
                 || (at == 0 && self.oldest > 0)
                 || depth == Depth::Roots;
             let content = match self.checkpoint(pointer, is_needed, &mut found) {
@@ -95,7 +96,7 @@ impl Check<'_> {
             false if found.bad.is_empty() => Content::Whole,
             false => {
                 let subtrees = found.bad.iter().filter_map(|bad| bad.subtree.as_ref());
-                Content::Except(subtrees.map(KeyRange::of).collect())
+                Content::except(subtrees.map(KeyRange::of).collect())
             }
         };
         tree.damage.extend(found.bad.into_iter().map(damage_of));

@@ -318,3 +318,28 @@ fn what_lies_behind_the_last_record_that_was_looked_at_is_not_promised() {
     assert!(damage.contains(&Damage::Record { version: 1301 }));
     assert_eq!(ranges, [(0, 100), (1400, 1400)]);
 }
+
+#[test]
+fn a_newest_version_is_not_promised_if_its_checkpoint_is_not_known_any_more() {
+    let stage = Stage::memory();
+    drop(long(&stage, &options(), 20, &[10, 20]));
+    let db = stage.open(&options()).unwrap();
+    damage_checkpoint(&stage, 20, -1);
+    let changes = vec![(checkpoints::key(20), None)];
+    engine(&stage).write(EngineBatch { changes }).unwrap();
+    let (ranges, _) = promised(&db, Depth::Stored);
+    assert_eq!(ranges, [(0, 19)]);
+}
+
+#[test]
+fn the_checkpoint_that_the_newest_version_is_read_from_is_checked() {
+    let stage = Stage::memory();
+    drop(long(&stage, &options(), 22, &[5, 10, 20]));
+    damage_checkpoint(&stage, 20, 0);
+    let db = stage.open(&options()).unwrap();
+    assert_eq!(db.open_report().checkpoint, 10);
+    damage_checkpoint(&stage, 10, -1);
+    let (_, damage) = promised(&db, Depth::Stored);
+    let is_bucket = |damage: &Damage| matches!(damage, Damage::Bucket { .. });
+    assert!(damage.iter().any(is_bucket), "{damage:?}");
+}
