@@ -33,7 +33,7 @@ Chores of the workspace. From any folder of the checkout:
 
 What everybody needs:
     test                 every test: all features but rocksdb, no features, doctests.
-                         Needs Rust alone.
+                         Needs Rust; what else they run is installed on a machine of CI.
     ci                   everything CI does, `test` included; `.ci/run` is this
     bench [AREA]         ours and its peers on the same work, one row a figure
                          `http` needs Debian's wrk, and is only run when it is named
@@ -59,6 +59,7 @@ By hand:
 
 Environment:
     CI=true              what is missing on this machine is then a failure, not a skip
+                         (but the advisory database, see docs/decisions/0013)
     CARGO_TARGET_DIR     where `ci` builds (default: a folder in the cache below)
     DIOTEC360_CACHE      tools, fuzz corpora, CI's builds
                          (default: diotec360-persistence in $XDG_CACHE_HOME or ~/.cache)

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test there is, with nothing installed but Rust.
+//! `cargo xtask test`: every test there is, what they run is installed on a machine of CI.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{debian, process, repo::Repo};
 
-/// What tests run beside ours, each with the package that brings it: the browser that the dashboard is
+/// Programs that tests run, each with the package that brings it: the browser that the dashboard is
 /// tested in, what records a process for a loss of power, what makes a small disk.
 const PROGRAMS: [(&str, &str); 4] = [
     ("/usr/bin/chromium", "chromium"),
@@ -19,13 +19,15 @@ const PROGRAMS: [(&str, &str); 4] = [
 ///
 /// Features only add, so these two ends are what differs; `clippy` compiles the default between.
 pub(crate) fn run(repo: &Repo) -> Result<()> {
-    for (program, package) in PROGRAMS {
-        if !Path::new(program).exists()
-            && let Err(why) = debian::install(&[package])
-        {
-            // The tests that need it skip themselves, and fail where nothing may be skipped.
-            eprintln!("no {program} to test with: {why}");
-        }
+    let missing = PROGRAMS
+        .into_iter()
+        .filter(|(program, _)| !Path::new(program).exists());
+    let (programs, packages): (Vec<_>, Vec<_>) = missing.unzip();
+    if !packages.is_empty()
+        && let Err(why) = debian::install(&packages)
+    {
+        // The tests that need them skip themselves, and fail where nothing may be skipped.
+        eprintln!("no {} to test with: {why}", programs.join(", "));
     }
     // One package at a time: together, cargo would give each the features the others ask for.
     for name in repo.libraries_with_features()? {
