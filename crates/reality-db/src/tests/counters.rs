@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::stages::Stage;
 use crate::fault::{Effect, Faults, Then};
@@ -77,8 +77,10 @@ fn counts_checks_in_the_background() {
         .backend(Backend::Memory)
         .scrub_every(Duration::from_millis(1));
     let db = RealityDb::open("", &options).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
     while db.counters().checks < 2 {
-        thread::yield_now();
+        assert!(Instant::now() < deadline, "{:?}", db.counters());
+        thread::sleep(Duration::from_millis(1));
     }
     assert!(db.last_checked().is_some());
 }

@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 
 use super::stages::Stage;
 use crate::engine::{Engine, EngineBatch};
@@ -21,6 +21,10 @@ struct Spans {
 impl Spans {
     /// Those that begin while `work` is done in this thread.
     fn of<T>(work: impl FnOnce() -> T) -> (T, Vec<&'static str>) {
+        static SECOND: OnceLock<Dispatch> = OnceLock::new();
+        // With one alone, a callsite that another thread meets first is taken for one that nobody
+        // listens to.
+        SECOND.get_or_init(|| Dispatch::new(Self::default()));
         let spans = Self::default();
         let done = tracing::subscriber::with_default(spans.clone(), work);
         let names = std::mem::take(&mut *spans.names.lock().unwrap());
@@ -47,6 +51,16 @@ impl Subscriber for Spans {
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
+}
+
+#[test]
+fn a_span_is_noted_though_another_thread_met_it_first() {
+    let span = || drop(tracing::info_span!(target: "reality_db", "met elsewhere first"));
+    let (_, spans) = Spans::of(|| {
+        std::thread::spawn(span).join().unwrap();
+        span();
+    });
+    assert_eq!(spans, ["met elsewhere first"]);
 }
 
 #[test]

@@ -34,10 +34,12 @@ impl Gate {
         drop((self.changed).wait_while(state, |(closed, _)| *closed));
     }
 
-    /// Waits until somebody has come to the gate since it was passed so many times.
-    fn wait_beyond(&self, passes: u64) {
+    /// Waits until somebody has come to the gate since it was passed so many times; whether somebody has.
+    fn wait_beyond(&self, passes: u64) -> bool {
         let state = self.state.lock().unwrap();
-        drop(self.changed.wait_while(state, |(_, came)| *came <= passes));
+        let waited =
+            (self.changed).wait_timeout_while(state, PATIENCE, |(_, came)| *came <= passes);
+        !waited.unwrap().1.timed_out()
     }
 
     fn passes(&self) -> u64 {
@@ -116,7 +118,7 @@ fn what_was_taken_is_read_while_the_sync_of_a_commit_hangs() {
     gate.set_closed(true);
     let outcome = thread::scope(|threads| {
         let commit = threads.spawn(|| db.put(&key(7), b"after"));
-        gate.wait_beyond(passes);
+        let has_come = gate.wait_beyond(passes);
         threads.spawn(|| {
             assert_eq!(snapshot.get(&key(7)).unwrap(), Some(b"before".to_vec()));
             assert_eq!(snapshot.iter().unwrap().count(), 3000);
@@ -129,7 +131,7 @@ fn what_was_taken_is_read_while_the_sync_of_a_commit_hangs() {
             tell.send(()).unwrap();
         });
         let outcome = told.recv_timeout(PATIENCE);
-        let is_waiting = !commit.is_finished();
+        let is_waiting = has_come && !commit.is_finished();
         gate.set_closed(false);
         assert!(is_waiting);
         assert_eq!(commit.join().unwrap().unwrap(), db.version());
