@@ -179,7 +179,7 @@ mod tests {
     use serde::{Deserialize, Serialize};
 
     use super::*;
-    use crate::{Backend, Options};
+    use crate::{Backend, Health, Options};
 
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     enum Kind {
@@ -223,8 +223,19 @@ mod tests {
                 assert_eq!(snapshot.get_as(&[number], encoding).unwrap(), Some(account));
             }
             assert_eq!(db.get_as::<Account>(b"absent", encoding).unwrap(), None);
-            let other = db.get_as::<Vec<String>>(&[1], encoding);
-            assert!(matches!(other, Err(ReadError::Decode { key, .. }) if key == [1]));
+            let snapshot = db.snapshot().unwrap();
+            let others = [
+                db.get_as::<Vec<String>>(&[1], encoding),
+                snapshot.get_as(&[1], encoding),
+            ];
+            for other in others {
+                let Err(ReadError::Decode { key, source }) = other else {
+                    panic!("{other:?}");
+                };
+                assert_eq!(key, [1]);
+                assert!(!source.to_string().is_empty());
+            }
+            assert_eq!(db.health(), Health::Sound);
         }
     }
 

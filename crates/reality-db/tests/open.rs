@@ -12,8 +12,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use reality_db::{
-    CommitError, Damage, Health, KeyMode, OpenError, Options, Prepared, Profile, ReadError,
-    RealityDb, Retention, Snapshot, WayOut,
+    CommitError, Damage, Health, KeyMode, OpenError, Options, Prepared, Profile, RealityDb,
+    Retention, Snapshot, WayOut,
 };
 
 /// What threads share must stay shareable: it would not compile otherwise.
@@ -345,39 +345,4 @@ fn to_recover_has_nothing_to_do_where_nothing_failed_and_is_refused_in_panic_mod
     let report = db.take_way_out(&WayOut::Rebuild, "a test").unwrap();
     assert!(report.complete && report.damage.is_empty());
     assert_eq!(db.recover().unwrap(), version);
-}
-
-#[cfg(feature = "serde")]
-#[test]
-fn a_value_of_another_type_is_an_error_with_its_key_and_no_damage() {
-    use reality_db::Encoding::{Compact, Json};
-
-    let folder = tempfile::tempdir().unwrap();
-    let db = RealityDb::open(folder.path(), &options()).unwrap();
-    db.put(b"word", b"no number").unwrap();
-    db.put(b"long", &Compact.encode(&(1_u8, 2_u8)).unwrap())
-        .unwrap();
-    for (key, encoding) in [(b"word", Json), (b"long", Compact)] {
-        let snapshot = db.snapshot().unwrap();
-        let outcomes = [
-            db.get_as::<u8>(key, encoding),
-            snapshot.get_as::<u8>(key, encoding),
-        ];
-        for outcome in outcomes {
-            match outcome {
-                Err(ReadError::Decode { key: of, source }) => {
-                    assert_eq!(of, key);
-                    assert!(!source.to_string().is_empty());
-                }
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-    assert_eq!(
-        db.get_as::<(u8, u8)>(b"long", Compact).unwrap(),
-        Some((1, 2))
-    );
-    assert_eq!(db.get_as::<u8>(b"none", Json).unwrap(), None);
-    assert_eq!(db.health(), Health::Sound);
-    assert_eq!(db.get(b"word").unwrap(), Some(b"no number".to_vec()));
 }

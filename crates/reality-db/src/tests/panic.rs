@@ -104,15 +104,6 @@ fn a_sound_database_has_nothing_to_report() {
 }
 
 #[test]
-fn a_check_can_be_ended() {
-    let stage = Stage::memory();
-    let report = filled(&stage)
-        .verify_integrity(Depth::Roots, |_| ControlFlow::Break(()))
-        .unwrap();
-    assert!(!report.complete);
-}
-
-#[test]
 fn a_damaged_bucket_is_found_and_made_again() {
     let stage = Stage::memory();
     let root = filled(&stage).version();
