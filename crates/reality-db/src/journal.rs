@@ -271,7 +271,8 @@ fn put_chunks(batch: &mut EngineBatch, version: u64, record: &[u8]) {
     }
 }
 
-fn chunk_key(version: u64, chunk: u32) -> [u8; 13] {
+/// The engine's key of a piece of the record of `version`.
+pub(crate) fn chunk_key(version: u64, chunk: u32) -> [u8; 13] {
     let mut key = [KIND; 13];
     key[1..9].copy_from_slice(&version.to_be_bytes());
     key[9..].copy_from_slice(&chunk.to_be_bytes());

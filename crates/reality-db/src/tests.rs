@@ -14,6 +14,6 @@ mod pruning;
 mod reclaiming;
 mod spans;
 mod staged;
-mod stages;
+pub(crate) mod stages;
 mod transfer;
 mod waiting;

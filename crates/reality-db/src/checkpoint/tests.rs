@@ -11,6 +11,7 @@ use super::{bucket::Bucket, pointer::PointerError, row::Location, *};
 use crate::{
     Profile,
     fault::{Effect, Faults, Then},
+    tests::stages::go_on,
     volume::{Volume, memory::MemoryVolume},
 };
 
@@ -172,10 +173,6 @@ fn load(catalogue: &Catalogue, subtree: &Subtree) -> Bucket {
     let mut buckets = catalogue.load_all(std::slice::from_ref(subtree)).unwrap();
     assert_eq!(buckets.len(), 1);
     buckets.remove(0)
-}
-
-fn go_on<P>(_: P) -> ControlFlow<()> {
-    ControlFlow::Continue(())
 }
 
 #[test]

@@ -3,13 +3,8 @@
 use std::ops::ControlFlow;
 use std::sync::Mutex;
 
-use super::stages::Stage;
-use crate::engine::{Engine, EngineBatch};
-use crate::{Damage, Depth, IntegrityProgress, IntegrityReport, Options, RealityDb};
-
-fn options() -> Options {
-    Options::new().background(false)
-}
+use super::stages::{Stage, flip_last, options};
+use crate::{Damage, Depth, IntegrityProgress, IntegrityReport, RealityDb};
 
 /// So many versions, of few keys, with a checkpoint after each of `checkpoints`.
 fn filled(stage: &Stage, versions: u64, checkpoints: &[u64]) -> RealityDb {
@@ -24,22 +19,6 @@ fn filled(stage: &Stage, versions: u64, checkpoints: &[u64]) -> RealityDb {
     db
 }
 
-/// Changes the first chunk of a record behind the database's back.
-fn edit_record(stage: &Stage, version: u64, edit: impl FnOnce(&mut Vec<u8>)) {
-    let Stage::Memory { engine, .. } = stage else {
-        panic!("a stage in memory");
-    };
-    let key = [&b"j"[..], &version.to_be_bytes(), &[0; 4]].concat();
-    let mut record = engine.get(&key).unwrap().unwrap();
-    edit(&mut record);
-    let changes = vec![(key, Some(record))];
-    engine.write(EngineBatch { changes }).unwrap();
-}
-
-fn flip_last(record: &mut [u8]) {
-    *record.last_mut().unwrap() ^= 1;
-}
-
 fn check(db: &RealityDb, depth: Depth) -> IntegrityReport {
     db.verify_integrity(depth, |_| ControlFlow::Continue(()))
         .unwrap()
@@ -50,9 +29,9 @@ fn every_damaged_record_is_named() {
     for depth in [Depth::Stored, Depth::Roots] {
         let stage = Stage::memory();
         drop(filled(&stage, 20, &[10, 15]));
-        edit_record(&stage, 2, |record| flip_last(record));
-        edit_record(&stage, 5, |record| record.truncate(20));
-        edit_record(&stage, 9, |record| flip_last(record));
+        stage.edit_record(2, |record| flip_last(record));
+        stage.edit_record(5, |record| record.truncate(20));
+        stage.edit_record(9, |record| flip_last(record));
         let db = stage.open(&options()).unwrap();
         let report = check(&db, depth);
         let chain = |version| Damage::Chain {
@@ -72,13 +51,8 @@ fn every_damaged_record_is_named() {
 fn a_gap_behind_a_damaged_record_is_found() {
     let stage = Stage::memory();
     drop(filled(&stage, 20, &[10]));
-    edit_record(&stage, 5, |record| record.truncate(20));
-    let Stage::Memory { engine, .. } = &stage else {
-        panic!("a stage in memory");
-    };
-    let sixth = [&b"j"[..], &6_u64.to_be_bytes(), &[0; 4]].concat();
-    let changes = vec![(sixth, None)];
-    engine.write(EngineBatch { changes }).unwrap();
+    stage.edit_record(5, |record| record.truncate(20));
+    stage.remove_record(6);
     let report = check(&stage.open(&options()).unwrap(), Depth::Stored);
     let gap = Damage::Chain {
         version: 7,
@@ -92,7 +66,7 @@ fn more_damaged_records_than_are_named_are_not_a_complete_check() {
     let stage = Stage::memory();
     drop(filled(&stage, 1200, &[1200]));
     for version in 2..1200 {
-        edit_record(&stage, version, |record| record.truncate(20));
+        stage.edit_record(version, |record| record.truncate(20));
     }
     let report = check(&stage.open(&options()).unwrap(), Depth::Stored);
     assert_eq!(report.damage.len(), 1000);

@@ -2,13 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use super::stages::Stage;
-use crate::engine::{Engine, EngineBatch};
+use super::stages::{Stage, options};
 use crate::{Damage, Hash, OpenError, Options, RealityDb, Retention, Version};
-
-fn options() -> Options {
-    Options::new().background(false)
-}
 
 /// Commits versions up to `last`, with a checkpoint after the fifth and the tenth; all of them.
 fn commit(db: &RealityDb, last: u64, salt: u8) -> Vec<Version> {
@@ -88,16 +83,11 @@ fn a_root_that_was_written_into_a_record_is_not_believed() {
             root: Hash::from_bytes([7; 32]),
             ..known
         };
-        let Stage::Memory { engine, .. } = &stage else {
-            panic!("a stage in memory");
-        };
-        let key = [&b"j"[..], &number.to_be_bytes(), &[0; 4]].concat();
-        let mut record = engine.get(&key).unwrap().unwrap();
-        let root = known.root.as_bytes();
-        let at = (0..record.len() - 32).find(|at| &record[*at..at + 32] == root);
-        record[at.unwrap()..][..32].copy_from_slice(forged.root.as_bytes());
-        let changes = vec![(key, Some(record))];
-        engine.write(EngineBatch { changes }).unwrap();
+        stage.edit_record(number, |record| {
+            let root = known.root.as_bytes();
+            let at = (0..record.len() - 32).find(|at| &record[*at..at + 32] == root);
+            record[at.unwrap()..][..32].copy_from_slice(forged.root.as_bytes());
+        });
         let options = expecting(forged).accept_damage(true);
         let refused = stage.open(&options).err().unwrap();
         assert!(

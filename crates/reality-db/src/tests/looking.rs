@@ -2,10 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use super::stages::Stage;
-use crate::engine::{Engine, EngineBatch};
+use super::stages::{Stage, flip_last, options};
 use crate::volume::Volume;
-use crate::{Damage, Depth, Health, OpenError, Options, RealityDb};
+use crate::{Damage, Depth, Health, OpenError, RealityDb};
 
 /// What is done to a store behind the database's back.
 #[derive(Clone, Copy, Debug)]
@@ -36,10 +35,6 @@ const HARMS: [Harm; 7] = [
     Harm::NoSmall,
 ];
 
-fn options() -> Options {
-    Options::new().background(false)
-}
-
 /// Six versions with a checkpoint after the third, and a name.
 fn filled() -> Stage {
     let stage = Stage::memory();
@@ -55,28 +50,19 @@ fn filled() -> Stage {
 }
 
 fn harm(stage: &Stage, harm: Harm) {
-    let Stage::Memory { engine, folder, .. } = stage else {
+    let Stage::Memory { folder, .. } = stage else {
         panic!("a stage in memory");
     };
-    let edit = |key: Vec<u8>, value: Option<Vec<u8>>| {
-        let changes = vec![(key, value)];
-        engine.write(EngineBatch { changes }).unwrap();
-    };
-    let tail = [&b"j"[..], &6_u64.to_be_bytes(), &[0; 4]].concat();
-    let bad_tail = || {
-        let mut record = engine.get(&tail).unwrap().unwrap();
-        *record.last_mut().unwrap() ^= 1;
-        edit(tail.clone(), Some(record));
-    };
+    let bad_tail = || stage.edit_record(6, |record| flip_last(record));
     match harm {
         Harm::NoMark => folder.remove("HEAD").unwrap(),
         Harm::BadMark => {
             folder.overwrite("HEAD", 20, &[0xff]).unwrap();
             folder.overwrite("HEAD", 512 + 20, &[0xff]).unwrap();
         }
-        Harm::NoTail => edit(tail, None),
+        Harm::NoTail => stage.remove_record(6),
         Harm::NoTailNoMark => {
-            edit(tail, None);
+            stage.remove_record(6);
             folder.remove("HEAD").unwrap();
         }
         Harm::BadTail => bad_tail(),
@@ -84,7 +70,7 @@ fn harm(stage: &Stage, harm: Harm) {
             bad_tail();
             folder.overwrite("HEAD", 20, &[0xff]).unwrap();
         }
-        Harm::NoSmall => edit(b"n".to_vec(), None),
+        Harm::NoSmall => stage.write(b"n", None),
     }
 }
 

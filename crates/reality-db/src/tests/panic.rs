@@ -9,18 +9,13 @@ use std::time::Duration;
 
 use merkle_core::Batch;
 
-use super::stages::Stage;
-use crate::engine::{Engine, EngineBatch};
+use super::stages::{Stage, flip_last, options};
 use crate::volume::Volume;
 use crate::{
     CommitError, Damage, Depth, Health, OpenError, Options, RealityDb, RecoveryError, WayOut,
 };
 
 const ENTRIES: u32 = 400;
-
-fn options() -> Options {
-    Options::new().background(false)
-}
 
 /// Ten versions with a checkpoint after the fifth.
 fn filled(stage: &Stage) -> RealityDb {
@@ -55,15 +50,8 @@ fn flip(stage: &Stage, at: u64) {
 }
 
 /// Changes a byte of the record of `version` behind the database's back.
-fn edit_record(stage: &Stage, version: u64) {
-    let Stage::Memory { engine, .. } = stage else {
-        panic!("a stage in memory");
-    };
-    let key = [&b"j"[..], &version.to_be_bytes(), &[0; 4]].concat();
-    let mut record = engine.get(&key).unwrap().unwrap();
-    *record.last_mut().unwrap() ^= 1;
-    let changes = vec![(key, Some(record))];
-    engine.write(EngineBatch { changes }).unwrap();
+fn harm_record(stage: &Stage, version: u64) {
+    stage.edit_record(version, |record| flip_last(record));
 }
 
 fn check(db: &RealityDb) -> crate::IntegrityReport {
@@ -75,7 +63,7 @@ fn check(db: &RealityDb) -> crate::IntegrityReport {
 fn damage_behind_the_newest_provable_version_is_reported() {
     let stage = Stage::memory();
     drop(filled(&stage));
-    edit_record(&stage, 10);
+    harm_record(&stage, 10);
     let db = stage.open(&options().accept_damage(true)).unwrap();
     assert_eq!(db.version().number, 9);
     let Health::Panic(damage) = db.health() else {
@@ -138,7 +126,7 @@ fn a_damaged_record_behind_the_checkpoint_ends_what_can_be_proved() {
         let db = filled(&stage);
         db.info(7).unwrap().version
     };
-    edit_record(&stage, 8);
+    harm_record(&stage, 8);
     let refused = stage.open(&options()).err().unwrap();
     assert!(
         matches!(
@@ -165,7 +153,7 @@ fn a_damaged_record_behind_the_checkpoint_ends_what_can_be_proved() {
 fn a_running_database_goes_back_too() {
     let stage = Stage::memory();
     let db = filled(&stage);
-    edit_record(&stage, 8);
+    harm_record(&stage, 8);
     assert_ne!(check(&db).damage, []);
     assert_eq!(db.version().number, 10);
     let ways = db.ways_out().unwrap();
@@ -181,7 +169,7 @@ fn a_running_database_goes_back_too() {
 fn a_damaged_record_before_the_checkpoint_costs_only_history() {
     let stage = Stage::memory();
     let version = filled(&stage).version();
-    edit_record(&stage, 2);
+    harm_record(&stage, 2);
     let db = stage.open(&options()).unwrap();
     assert_eq!(db.version(), version);
     assert!(db.at(1).is_err());
@@ -198,12 +186,7 @@ fn a_damaged_record_before_the_checkpoint_costs_only_history() {
 fn an_older_copy_of_the_journal_is_known_by_the_mark() {
     let stage = Stage::memory();
     drop(filled(&stage));
-    let Stage::Memory { engine, .. } = &stage else {
-        panic!("a stage in memory");
-    };
-    let last = [&b"j"[..], &10_u64.to_be_bytes(), &[0; 4]].concat();
-    let changes = vec![(last, None)];
-    engine.write(EngineBatch { changes }).unwrap();
+    stage.remove_record(10);
     let refused = stage.open(&options()).err().unwrap();
     let lost = Damage::TailLost {
         acknowledged: 10,

@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Dispatch, Event, Metadata, Subscriber};
 
-use super::stages::Stage;
-use crate::engine::{Engine, EngineBatch};
+use super::stages::{self, Stage};
 use crate::{Backend, Depth, Options, RealityDb, Retention, WayOut};
 
 /// Notes the names of the spans of this crate that begin.
@@ -87,18 +86,10 @@ fn whatever_may_take_long_has_a_span() {
 #[test]
 fn ways_out_have_spans() {
     let stage = Stage::memory();
-    let options = Options::new().background(false);
-    let Stage::Memory { engine, .. } = &stage else {
-        panic!("it lies in memory");
-    };
+    let options = stages::options();
     stage.open(&options).unwrap().put(b"key", b"value").unwrap();
     // The record of version 1 is lost, which the mark tells.
-    let (key, _) = engine
-        .edge(crate::engine::End::Last, b"j", b"k")
-        .unwrap()
-        .unwrap();
-    let changes = vec![(key, None)];
-    engine.write(EngineBatch { changes }).unwrap();
+    stage.remove_record(1);
     let db = stage.open(&options.accept_damage(true)).unwrap();
     let (ways, spans) = Spans::of(|| db.ways_out().unwrap());
     assert_eq!(spans, ["ways_out"]);

@@ -10,7 +10,7 @@ use merkle_core::Batch;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
-use super::stages::Stage;
+use super::stages::{self, Stage, go_on, options};
 use crate::engine::End;
 use crate::transfer::file::ExportFile;
 use crate::transfer::import::{import, options_of};
@@ -21,16 +21,8 @@ use crate::{
 
 type Content = BTreeMap<Vec<u8>, Vec<u8>>;
 
-fn options() -> Options {
-    Options::new().background(false)
-}
-
 fn memory() -> Options {
     options().backend(Backend::Memory)
-}
-
-fn go_on(_: TransferProgress) -> ControlFlow<()> {
-    ControlFlow::Continue(())
 }
 
 /// A hundred entries, some of them empty, some large.
@@ -157,14 +149,14 @@ proptest! {
         prop_assert_eq!(header.entries, content.len() as u64);
 
         let stage = Stage::memory();
-        let copy = import_on(&stage, &super::transfer::options(), &file, commit_bytes, &mut go_on).unwrap();
+        let copy = import_on(&stage, &stages::options(), &file, commit_bytes, &mut go_on).unwrap();
         assert_same(&copy, &db, &content);
         assert_one_version(&copy);
         // What is exported from the copy is the same, byte for byte.
         prop_assert_eq!(&file, &export(&copy, chunk_bytes));
 
         drop(copy);
-        let copy = stage.open(&super::transfer::options().expect(version.number, version.root)).unwrap();
+        let copy = stage.open(&stages::options().expect(version.number, version.root)).unwrap();
         assert_same(&copy, &db, &content);
         assert_one_version(&copy);
         copy.put(b"more", b"1").unwrap();

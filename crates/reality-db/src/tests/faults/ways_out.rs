@@ -6,6 +6,8 @@ use std::ops::ControlFlow;
 
 use super::{Effect, Faults, Health, Model, RealityDb, Step, Store, Then, options, root, run};
 use crate::engine::{Engine, EngineBatch};
+use crate::journal::chunk_key;
+use crate::tests::stages::flip_last;
 use crate::volume::Volume;
 use crate::{Depth, WayOut};
 
@@ -52,9 +54,9 @@ fn harmed(harm: Harm) -> (Store, Model) {
     assert_eq!(run(&store, &Faults::none(), &mut model, FILLED), 0);
     let edit_record = |version: u64| {
         let engine = store.storage(&Faults::none()).unwrap().engine;
-        let key = [&b"j"[..], &version.to_be_bytes(), &[0; 4]].concat();
+        let key = chunk_key(version, 0).to_vec();
         let mut record = engine.get(&key).unwrap().unwrap();
-        *record.last_mut().unwrap() ^= 1;
+        flip_last(&mut record);
         let changes = vec![(key, Some(record))];
         engine.write(EngineBatch { changes }).unwrap();
         engine.sync().unwrap();

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Health, RecoveryError, Stage, WayOut, edit_record, filled, options};
+use super::{Health, RecoveryError, Stage, WayOut, filled, harm_record, options};
 use crate::{RecoveryProgress, SearchProgress};
 
 #[test]
@@ -12,7 +12,7 @@ fn a_way_out_that_is_ended_is_not_taken_or_taken_in_full() {
     for nth in 1.. {
         let stage = Stage::memory();
         drop(filled(&stage));
-        edit_record(&stage, 8);
+        harm_record(&stage, 8);
         let db = stage.open(&options().accept_damage(true)).unwrap();
         let (before, health) = (db.version(), db.health());
         let way = WayOut::GoBack { to: before };
@@ -52,7 +52,7 @@ fn a_way_out_that_is_ended_is_not_taken_or_taken_in_full() {
 fn a_search_for_ways_out_tells_how_far_it_is_and_can_be_ended() {
     let stage = Stage::memory();
     drop(filled(&stage));
-    edit_record(&stage, 8);
+    harm_record(&stage, 8);
     let db = stage.open(&options().accept_damage(true)).unwrap();
     let all = db.ways_out().unwrap();
     for nth in 1.. {

@@ -1,18 +1,11 @@
 //! Names that a way out cannot keep.
 
-use super::{Damage, Health, Options, Stage, WayOut, check, edit_record, filled, options};
-use crate::engine::{Engine, EngineBatch};
+use super::{Damage, Health, Options, Stage, WayOut, check, filled, harm_record, options};
 use crate::{OpenError, RealityDb};
 
 fn edit_name(stage: &Stage, name: &str) {
-    let Stage::Memory { engine, .. } = stage else {
-        panic!("a stage in memory");
-    };
     let key = [b"s", name.as_bytes()].concat();
-    let mut record = engine.get(&key).unwrap().unwrap();
-    record[5] ^= 1;
-    let changes = vec![(key, Some(record))];
-    engine.write(EngineBatch { changes }).unwrap();
+    stage.edit(&key, |record| record[5] ^= 1);
 }
 
 fn names(db: &RealityDb) -> Vec<String> {
@@ -59,7 +52,7 @@ fn names_of_versions_that_are_given_up_are_dropped() {
         db.name_snapshot(name, version).unwrap();
     }
     drop(db);
-    edit_record(&stage, 8);
+    harm_record(&stage, 8);
     let accepting: Options = options().accept_damage(true);
     assert!(matches!(stage.open(&options()), Err(OpenError::Damaged(_))));
     let db = stage.open(&accepting).unwrap();
@@ -79,7 +72,7 @@ fn names_of_versions_that_are_given_up_are_dropped() {
 fn names_of_versions_before_those_that_are_left_are_dropped() {
     let stage = Stage::memory();
     filled(&stage).name_snapshot("early", 1).unwrap();
-    edit_record(&stage, 2);
+    harm_record(&stage, 2);
     let db = stage.open(&options()).unwrap();
     assert!(!check(&db).damage.is_empty());
     let way = WayOut::ForgetHistory { before: 5 };

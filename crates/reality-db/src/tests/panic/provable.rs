@@ -2,9 +2,7 @@
 
 use std::ops::{ControlFlow, RangeInclusive};
 
-use super::{ENTRIES, Stage, check, edit_record, filled, flip, options};
-use crate::engine::memory::MemoryEngine;
-use crate::engine::{Engine, EngineBatch};
+use super::{ENTRIES, Stage, check, filled, flip, harm_record, options};
 use crate::volume::Volume;
 use crate::{Damage, Depth, IntegrityReport, Options, RealityDb, Retention, checkpoints};
 
@@ -116,7 +114,7 @@ fn one_damaged_bucket_of_the_newest_checkpoint_takes_its_keys_from_the_newest_ve
 fn a_damaged_record_takes_the_versions_up_to_the_next_checkpoint() {
     let stage = Stage::memory();
     drop(filled(&stage));
-    edit_record(&stage, 3);
+    harm_record(&stage, 3);
     let report = check(&stage.open(&options()).unwrap());
     assert_eq!(versions(&report), [(5, 10, 0)]);
     kept(&stage, &report, 0);
@@ -126,7 +124,7 @@ fn a_damaged_record_takes_the_versions_up_to_the_next_checkpoint() {
 fn a_damaged_record_behind_the_checkpoint_leaves_what_was_opened() {
     let stage = Stage::memory();
     drop(filled(&stage));
-    edit_record(&stage, 8);
+    harm_record(&stage, 8);
     let db = stage.open(&options().accept_damage(true)).unwrap();
     assert_eq!(versions(&check(&db)), [(0, 7, 0)]);
 }
@@ -162,28 +160,20 @@ fn long(stage: &Stage, options: &Options, newest: u64, checkpoints: &[u64]) -> R
     db
 }
 
-fn engine(stage: &Stage) -> &MemoryEngine {
-    match stage {
-        Stage::Memory { engine, .. } => engine,
-        Stage::Disk { .. } => panic!("a stage in memory"),
-    }
-}
-
 /// Takes records away, or all but the first bytes of them, behind the database's back.
 fn lose(stage: &Stage, versions: RangeInclusive<u64>, left: Option<usize>) {
-    let engine = engine(stage);
     for version in versions {
-        let key = [&b"j"[..], &version.to_be_bytes(), &[0; 4]].concat();
-        let record = engine.get(&key).unwrap().unwrap();
-        let changes = vec![(key, left.map(|left| record[..left].to_vec()))];
-        engine.write(EngineBatch { changes }).unwrap();
+        match left {
+            Some(left) => stage.edit_record(version, |record| record.truncate(left)),
+            None => stage.remove_record(version),
+        }
     }
 }
 
 /// Changes a byte of the checkpoint of `version` behind the database's back, so far behind where its
 /// catalogue begins.
 fn damage_checkpoint(stage: &Stage, version: u64, behind: i64) {
-    let pointers = checkpoints::list(engine(stage)).unwrap();
+    let pointers = checkpoints::list(stage.engine()).unwrap();
     let pointer = pointers.iter().find(|pointer| pointer.version == version);
     let pointer = pointer.unwrap();
     let at = pointer.catalogue_at.checked_add_signed(behind).unwrap();
@@ -325,8 +315,7 @@ fn a_newest_version_is_not_promised_if_its_checkpoint_is_not_known_any_more() {
     drop(long(&stage, &options(), 20, &[10, 20]));
     let db = stage.open(&options()).unwrap();
     damage_checkpoint(&stage, 20, -1);
-    let changes = vec![(checkpoints::key(20), None)];
-    engine(&stage).write(EngineBatch { changes }).unwrap();
+    stage.write(&checkpoints::key(20), None);
     let (ranges, _) = promised(&db, Depth::Stored);
     assert_eq!(ranges, [(0, 19)]);
 }
