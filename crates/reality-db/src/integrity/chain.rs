@@ -53,6 +53,11 @@ impl Check<'_> {
                 }
                 Some(Err(fault)) => return Err(fault),
             };
+            // No record before it tells that the first is gone.
+            if before.is_none() && version > oldest {
+                found.damage.push(Damage::Record { version: oldest });
+                found.records.add_bad(oldest..=version - 1);
+            }
             let (hash, damage) = checked;
             before = Some(Before { version, hash });
             match damage {
@@ -68,7 +73,7 @@ impl Check<'_> {
             untold += 1;
             if untold == 256 {
                 untold = 0;
-                self.show(|progress| progress.versions = version - oldest + 1);
+                self.show(|progress| progress.versions = (version - oldest).saturating_add(1));
             }
         };
         found.records.unseen_from = unseen_from;

@@ -332,3 +332,13 @@ fn the_checkpoint_that_the_newest_version_is_read_from_is_checked() {
     let is_bucket = |damage: &Damage| matches!(damage, Damage::Bucket { .. });
     assert!(damage.iter().any(is_bucket), "{damage:?}");
 }
+
+#[test]
+fn what_is_gone_at_the_beginning_is_named_and_not_promised() {
+    let stage = Stage::memory();
+    let db = long(&stage, &options(), 12, &[4, 10]);
+    lose(&stage, 0..=5, None);
+    let (ranges, damage) = promised(&db, Depth::Stored);
+    assert_eq!(ranges, [(10, 12)]);
+    assert_eq!(damage, [Damage::Record { version: 0 }]);
+}
