@@ -30,7 +30,7 @@ use search::{Found, Search};
 #[non_exhaustive]
 pub enum WayOut {
     /// The journal leads to the newest version, to the exact root: checkpoints that are damaged are
-    /// made again from it. Nothing is lost, unless the damage is [`Damage::Mark`]: without the mark of the
+    /// made again from it. Nothing is lost, unless the damage is [`Damage::Mark`](crate::Damage::Mark): without the mark of the
     /// last acknowledged version nobody can tell here whether the journal lost its end. Hold the version
     /// against what is known elsewhere before.
     Rebuild,
