@@ -93,7 +93,8 @@ pub struct SearchProgress {
 
 impl RealityDb {
     /// The ways out of panic mode that are open, the one that costs least first. None if the database
-    /// is sound, or if nothing at all can be proved: then only an export or a copy helps.
+    /// is sound, or if there is nothing sound to begin with: no checkpoint whose entries are all sound, and with
+    /// them the record of its version. Then only a copy helps, or an export of what can still be read.
     ///
     /// Reads and checks all that each of them needs, as
     /// [`verify_integrity`](Self::verify_integrity) does.

@@ -11,6 +11,7 @@ use crate::db::{Shared, lock};
 use crate::error::Fault;
 use crate::head::{self, HeadError};
 use crate::journal::Journal;
+use crate::record::record_hash;
 use crate::replay::{Roots, replay_watched};
 use crate::state::{self, State};
 use crate::{Version, checkpoints};
@@ -19,7 +20,7 @@ use crate::{Version, checkpoints};
 pub(super) struct Found {
     /// The ways out, each with the state that it leads to.
     pub(super) ways: Vec<(WayOut, State)>,
-    /// Versions of the checkpoints that are sound.
+    /// Versions of the checkpoints that are sound, and whose records are.
     pub(super) sound: BTreeSet<u64>,
 }
 
@@ -106,9 +107,9 @@ impl Shared {
         Ok(shown.is_continue().then_some(Found { ways, sound }))
     }
 
-    /// The newest version that can be made from a checkpoint all of whose entries are sound, or from
-    /// nothing; none if that checkpoint is not sound, or if the search was ended. Adds the version of the
-    /// checkpoint to `sound` if it is.
+    /// The newest version that can be made from a checkpoint all of whose entries are sound, and the record of
+    /// its version with them, or from nothing; none if one of them is not sound, or if the search was ended.
+    /// Adds the version of the checkpoint to `sound` if both are.
     fn sound_from(
         &self,
         journal: &Journal,
@@ -117,7 +118,9 @@ impl Shared {
         sound: &mut BTreeSet<u64>,
     ) -> Result<Option<State>, Fault> {
         if let Some(pointer) = pointer {
-            if !self.is_sound(pointer, search)? {
+            // Its record is what the history begins with then: one that is not the record of this checkpoint
+            // stays damaged, and the way would lead back into panic mode.
+            if !has_record(journal, pointer)? || !self.is_sound(pointer, search)? {
                 return Ok(None);
             }
             sound.insert(pointer.version);
@@ -143,6 +146,14 @@ impl Shared {
             Err(Fault::Damage(_)) => Ok(false),
             checked => Ok(checked?.bad.is_empty()),
         }
+    }
+}
+
+/// Whether the record of a checkpoint's version is the one that the checkpoint was made of.
+fn has_record(journal: &Journal, pointer: &Pointer) -> Result<bool, Fault> {
+    match journal.read(pointer.version) {
+        Err(Fault::Damage(_)) => Ok(false),
+        record => Ok(record?.is_some_and(|record| record_hash(&record) == pointer.record)),
     }
 }
 

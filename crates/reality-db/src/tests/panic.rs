@@ -3,6 +3,7 @@
 mod ended;
 mod names;
 mod provable;
+mod starts;
 
 use std::ops::ControlFlow;
 use std::time::Duration;
