@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{RecoveryProgress, SearchProgress, WayOut};
 use crate::checkpoint::{Catalogue, Pointer, VerifyProgress};
 use crate::db::{Shared, lock};
+use crate::engine::End;
 use crate::error::Fault;
 use crate::head::{self, HeadError};
 use crate::journal::Journal;
@@ -66,7 +67,11 @@ impl Shared {
             Ok(None) | Err(HeadError::Damaged) => 0,
             Err(HeadError::Io(error)) => return Err(error.into()),
         };
-        let newest = state::read(&self.head)?.link().version.max(acknowledged);
+        // The mark may be one of two, and the older one: a version whose record cannot be read was there too.
+        let last = journal.edge(End::Last)?.unwrap_or_default();
+        let newest = (state::read(&self.head)?.link().version)
+            .max(acknowledged)
+            .max(last);
         let mut ways: Vec<(WayOut, State)> = Vec::new();
         let mut sound = BTreeSet::new();
         let pointers = checkpoints::list(&*self.storage.engine)?;

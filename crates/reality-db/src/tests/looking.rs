@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::stages::{Stage, flip_last, options};
 use crate::volume::Volume;
-use crate::{Damage, Depth, Health, OpenError, RealityDb};
+use crate::{Damage, Depth, Health, OpenError, RealityDb, WayOut};
 
 /// What is done to a store behind the database's back.
 #[derive(Clone, Copy, Debug)]
@@ -117,6 +117,29 @@ fn what_was_refused_is_refused_until_a_way_out_is_taken() {
         drop(db);
         let db = stage.open(&options()).unwrap();
         assert_eq!((db.version(), db.health()), (version, Health::Sound));
+    }
+}
+
+#[test]
+fn a_damaged_newest_record_is_given_up_by_going_back_alone() {
+    for place in [0, 512] {
+        let stage = filled();
+        let sixth = stage.open(&options()).unwrap().version();
+        let db = stage.open(&options()).unwrap();
+        db.put(b"key", b"value").unwrap();
+        drop(db);
+        let Stage::Memory { engine, folder, .. } = &stage else {
+            panic!("a stage in memory");
+        };
+        let key = [&b"j"[..], &7_u64.to_be_bytes(), &[0; 4]].concat();
+        let mut record = engine.get(&key).unwrap().unwrap();
+        *record.last_mut().unwrap() ^= 1;
+        let changes = vec![(key, Some(record))];
+        engine.write(EngineBatch { changes }).unwrap();
+        // What is left of the mark may say that the sixth version was the last.
+        folder.overwrite("HEAD", place + 20, &[0xff]).unwrap();
+        let db = stage.open(&options().accept_damage(true)).unwrap();
+        assert_eq!(db.ways_out().unwrap(), [WayOut::GoBack { to: sixth }]);
     }
 }
 
