@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use crate::checkpoint::Pointer;
 use crate::db::{Shared, lock};
-use crate::engine::{Engine, EngineBatch, EngineError};
+use crate::engine::{End, Engine, EngineBatch, EngineError};
 use crate::error::Fault;
 use crate::head::Mark;
 use crate::journal::Journal;
@@ -231,7 +231,11 @@ impl Shared {
         let oldest = match incident.way {
             WayOut::Rebuild => self.oldest.load(Ordering::Acquire),
             WayOut::ForgetHistory { before } => *before,
-            WayOut::GoBack { .. } => 0,
+            // Where the history was pruned, it begins with the first checkpoint that is left.
+            WayOut::GoBack { .. } => match journal.edge(End::First)? {
+                Some(first) if first > 0 => sound.first().copied().unwrap_or(first),
+                _ => 0,
+            },
         };
         let names = named::unkept(&*self.storage.engine, |version| {
             Ok((oldest..=last).contains(&version.number) && is_version(&journal, version)?)

@@ -11,6 +11,7 @@ use std::time::Duration;
 use merkle_core::Batch;
 
 use super::stages::{Stage, flip_last, options};
+use crate::checkpoint::Pointer;
 use crate::volume::Volume;
 use crate::{
     CommitError, Damage, Depth, Health, OpenError, Options, RealityDb, RecoveryError, WayOut,
@@ -45,6 +46,26 @@ fn filled(stage: &Stage) -> RealityDb {
 fn flip(stage: &Stage, at: u64) {
     let (checkpoints, mut byte) = (stage.checkpoints(), [0]);
     let name = checkpoints.list().unwrap().remove(0);
+    let file = checkpoints.open(&name).unwrap();
+    file.read_at(at, &mut byte).unwrap();
+    checkpoints.overwrite(&name, at, &[byte[0] ^ 1]).unwrap();
+}
+
+/// The name of the file that was written for a checkpoint.
+fn file_of(stage: &Stage, pointer: &Pointer) -> String {
+    let checkpoints = stage.checkpoints();
+    let mut names = checkpoints.list().unwrap().into_iter();
+    let has_its_length = |name: &String| {
+        let file = checkpoints.open(name).unwrap();
+        file.len().unwrap() == pointer.file_bytes()
+    };
+    names.find(has_its_length).unwrap()
+}
+
+/// Changes a byte of the file of a checkpoint behind the database's back.
+fn flip_in(stage: &Stage, pointer: &Pointer, at: u64) {
+    let (checkpoints, mut byte) = (stage.checkpoints(), [0]);
+    let name = file_of(stage, pointer);
     let file = checkpoints.open(&name).unwrap();
     file.read_at(at, &mut byte).unwrap();
     checkpoints.overwrite(&name, at, &[byte[0] ^ 1]).unwrap();

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::{
-    Health, Options, RealityDb, Stage, WayOut, check, edit_record, filled, options,
+    Health, Options, RealityDb, Stage, WayOut, check, edit_record, filled, flip_in, options,
 };
 use crate::Retention;
 
@@ -73,4 +73,29 @@ fn a_damaged_record_that_the_only_checkpoint_stands_on_leaves_no_way_out() {
     assert_ne!(check(&db).damage, []);
     assert_eq!(db.ways_out().unwrap(), []);
     assert_eq!(db.get(b"late").unwrap(), Some(vec![14]));
+}
+
+#[test]
+fn names_of_versions_before_the_first_sound_checkpoint_are_dropped_in_going_back() {
+    let stage = Stage::memory();
+    let db = pruned(&stage);
+    db.name_snapshot("between", 12).unwrap();
+    checkpoint(&db);
+    db.put(b"late", b"er").unwrap();
+    db.put(b"late", b"st").unwrap();
+    assert_eq!(db.oldest().unwrap(), 10);
+    // The catalogue of the first checkpoint: its buckets may be the second's too.
+    let first = db.shared.pointers()[0];
+    flip_in(&stage, &first, first.catalogue_at + 1);
+    edit_record(&stage, 15);
+    assert_ne!(check(&db).damage, []);
+    let ways = db.ways_out().unwrap();
+    assert!(
+        matches!(ways[..], [WayOut::GoBack { to }] if to.number == 14),
+        "{ways:?}"
+    );
+    take_first(&db);
+    assert_eq!((db.version().number, db.oldest().unwrap()), (14, 14));
+    assert_eq!(db.named_snapshots().unwrap(), []);
+    assert!(db.incidents().unwrap()[0].contains("\"between\""));
 }
