@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     /// Whoever commits holds this first, and then the head.
     pub(crate) writer: Mutex<Writer>,
     pub(crate) health: RwLock<Health>,
+    /// How many ways out were taken by this handle and its clones. Raised under the lock of the health.
+    pub(crate) ways_taken: AtomicU64,
     /// The checkpoints that are kept, in order.
     pub(crate) pointers: Mutex<Vec<Pointer>>,
     /// Where checkpoints lie, by the number of their own file, as far as that is known.
@@ -127,8 +129,9 @@ impl RealityDb {
     ///
     /// [`ReadError::Storage`] after a panic in another thread.
     pub fn snapshot(&self) -> Result<Snapshot, ReadError> {
+        let ways_taken = self.shared.ways_taken();
         let state = state::read(&self.shared.head)?.clone();
-        Ok(Snapshot::new(state, self.shared.clone()))
+        Ok(Snapshot::new(state, self.shared.clone(), ways_taken))
     }
 
     /// The value of `key` in the newest version.
@@ -140,7 +143,9 @@ impl RealityDb {
     /// [`ReadError`]; damage is told, never returned as a value.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
         let key = self.shared.tree_key(key)?;
-        self.shared.noticed(state::get(&self.shared.head, &key))
+        let ways_taken = self.shared.ways_taken();
+        let value = state::get(&self.shared.head, &key);
+        self.shared.noticed_since(ways_taken, value)
     }
 
     /// The values of `keys` in the newest version, in the order in which they are asked for: all of
@@ -156,7 +161,9 @@ impl RealityDb {
         keys: impl IntoIterator<Item = &'k [u8]>,
     ) -> Result<Vec<Option<Vec<u8>>>, ReadError> {
         let keys = self.shared.tree_keys(keys)?;
-        (self.shared).noticed(state::get_many(&self.shared.head, &keys))
+        let ways_taken = self.shared.ways_taken();
+        let values = state::get_many(&self.shared.head, &keys);
+        self.shared.noticed_since(ways_taken, values)
     }
 
     /// Commits one entry.
@@ -224,9 +231,10 @@ impl Shared {
         }
         if writer.is_interrupted() {
             let mut head = state::write(&self.head)?;
+            // No way out is taken while the writer is held.
             let resumed = writer.resume(&mut head);
             self.set_version(&head);
-            let (pointers, oldest) = self.noticed_by_commit(resumed)?;
+            let (pointers, oldest) = self.noticed_by_commit(self.ways_taken(), resumed)?;
             *lock(&self.pointers) = pointers;
             self.oldest.fetch_max(oldest, Ordering::AcqRel);
         }
@@ -252,6 +260,16 @@ impl Shared {
     ///
     /// A record that is gone because its version was pruned meanwhile is no damage.
     pub(crate) fn noticed<T>(&self, outcome: Result<T, Fault>) -> Result<T, ReadError> {
+        self.noticed_since(self.ways_taken(), outcome)
+    }
+
+    /// The same, of what was read when so many ways out were [taken](Self::ways_taken): damage of what a later
+    /// one gave up is told, and is none of the store.
+    pub(crate) fn noticed_since<T>(
+        &self,
+        ways_taken: u64,
+        outcome: Result<T, Fault>,
+    ) -> Result<T, ReadError> {
         let oldest = self.oldest.load(Ordering::Acquire);
         match outcome {
             Err(Fault::Damage(
@@ -261,28 +279,41 @@ impl Shared {
                 },
             )) if version < oldest => Err(ReadError::Pruned { version, oldest }),
             outcome => {
-                self.notice(&outcome);
+                self.notice(ways_taken, &outcome);
                 Ok(outcome?)
             }
         }
     }
 
-    pub(crate) fn noticed_by_commit<T>(&self, outcome: Result<T, Fault>) -> Result<T, CommitError> {
-        self.notice(&outcome);
+    pub(crate) fn noticed_by_commit<T>(
+        &self,
+        ways_taken: u64,
+        outcome: Result<T, Fault>,
+    ) -> Result<T, CommitError> {
+        self.notice(ways_taken, &outcome);
         Ok(outcome?)
     }
 
-    fn notice<T>(&self, outcome: &Result<T, Fault>) {
+    fn notice<T>(&self, ways_taken: u64, outcome: &Result<T, Fault>) {
         if let Err(Fault::Damage(damage)) = outcome {
-            self.panic(damage);
+            self.panic_since(ways_taken, damage);
         }
+    }
+
+    /// How many ways out were taken. To be asked before what may be damaged is read.
+    pub(crate) fn ways_taken(&self) -> u64 {
+        self.ways_taken.load(Ordering::Acquire)
     }
 
     /// Enters panic mode: the first damage found is the one that it tells.
     pub(crate) fn panic(&self, damage: &Damage) {
+        self.panic_since(self.ways_taken(), damage);
+    }
+
+    fn panic_since(&self, ways_taken: u64, damage: &Damage) {
         let health = self.health.write();
         let mut health = health.unwrap_or_else(PoisonError::into_inner);
-        if matches!(*health, Health::Sound) {
+        if matches!(*health, Health::Sound) && ways_taken == self.ways_taken() {
             tracing::error!(%damage, "panic mode: writes are refused");
             *health = Health::Panic(damage.clone());
         }

@@ -86,17 +86,18 @@ impl RealityDb {
         loop {
             self.check_retained(version)?;
             let oldest = self.oldest()?;
+            let ways_taken = self.shared.ways_taken();
             let made = (self.check_chain(version)).and_then(|()| self.state_at(version));
             let is_made = (made.as_ref()).is_ok_and(|state| state.link().version == version);
             // What it was to be made from may have been pruned meanwhile.
             if !is_made && self.oldest()? != oldest {
                 continue;
             }
-            let state = self.shared.noticed(made)?;
+            let state = self.shared.noticed_since(ways_taken, made)?;
             if !is_made {
                 return Err(ReadError::NoSuchVersion { version, newest });
             }
-            return Ok(Snapshot::new(state, self.shared.clone()));
+            return Ok(Snapshot::new(state, self.shared.clone(), ways_taken));
         }
     }
 

@@ -151,6 +151,7 @@ impl RealityDb {
             head: RwLock::new(state),
             writer: Mutex::new(writer),
             health: RwLock::new(health),
+            ways_taken: AtomicU64::new(0),
             pointers: Mutex::new(pointers),
             files: Mutex::default(),
             numbers: spilling.numbers,

@@ -68,20 +68,26 @@ impl RealityDb {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn prepare(&self, batch: &Batch<'_>) -> Result<Prepared, CommitError> {
+        let ways_taken = self.shared.ways_taken();
         let base = state::read(&self.shared.head)?.clone();
-        self.prepare_on(base, batch)
+        self.prepare_on(base, ways_taken, batch)
     }
 
-    fn prepare_on(&self, mut state: State, batch: &Batch<'_>) -> Result<Prepared, CommitError> {
+    fn prepare_on(
+        &self,
+        mut state: State,
+        ways_taken: u64,
+        batch: &Batch<'_>,
+    ) -> Result<Prepared, CommitError> {
         let base_root = state.link().root;
         let changes = self.encode(batch)?;
         let outcome = state.update(&changes.batch());
-        self.shared.noticed_by_commit(outcome)?;
+        self.shared.noticed_by_commit(ways_taken, outcome)?;
         Ok(Prepared {
             db: self.clone(),
             base_root,
             changes: Arc::new(changes),
-            snapshot: Snapshot::new(state, self.shared.clone()),
+            snapshot: Snapshot::new(state, self.shared.clone(), ways_taken),
         })
     }
 
@@ -120,7 +126,8 @@ impl Prepared {
     ///
     /// [`CommitError`]; this one is as before in any case.
     pub fn prepare(&self, batch: &Batch<'_>) -> Result<Self, CommitError> {
-        self.db.prepare_on(self.snapshot.state()?, batch)
+        let ways_taken = self.snapshot.ways_taken;
+        (self.db).prepare_on(self.snapshot.state()?, ways_taken, batch)
     }
 
     /// The value that `key` would have.

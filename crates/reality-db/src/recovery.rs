@@ -259,7 +259,9 @@ impl Shared {
             *head = state;
             self.set_version(&head);
         }
-        *self.health.write().unwrap_or_else(PoisonError::into_inner) = Health::Sound;
+        let mut health = self.health.write().unwrap_or_else(PoisonError::into_inner);
+        self.ways_taken.fetch_add(1, Ordering::Release);
+        *health = Health::Sound;
         Ok(())
     }
 

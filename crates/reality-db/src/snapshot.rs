@@ -24,14 +24,18 @@ pub struct Snapshot {
     state: Arc<RwLock<State>>,
     version: Version,
     pub(crate) shared: Arc<Shared>,
+    /// How many ways out were taken when it was: damage that it meets after another is none of the store.
+    pub(crate) ways_taken: u64,
 }
 
 impl Snapshot {
-    pub(crate) fn new(state: State, shared: Arc<Shared>) -> Self {
+    /// Of a `state` that was read after so many ways out were [taken](Shared::ways_taken).
+    pub(crate) fn new(state: State, shared: Arc<Shared>, ways_taken: u64) -> Self {
         Self {
             version: Version::of(&state.link()),
             state: Arc::new(RwLock::new(state)),
             shared,
+            ways_taken,
         }
     }
 
@@ -191,7 +195,7 @@ impl Snapshot {
     }
 
     pub(crate) fn noticed<T>(&self, outcome: Result<T, Fault>) -> Result<T, ReadError> {
-        self.shared.noticed(outcome)
+        self.shared.noticed_since(self.ways_taken, outcome)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Damage: that it is found, that reads go on, and that there is a way out.
 
+mod earlier;
 mod ended;
 mod names;
 mod provable;
