@@ -121,7 +121,7 @@ pub enum Damage {
     /// The entries of a bucket are not those of its subtree.
     #[error("the entries have another hash than their subtree")]
     Hash,
-    /// It could not be read.
+    /// It could not be read, and not when it was read again.
     #[error("it could not be read: {0}")]
     Unreadable(io::ErrorKind),
     /// The file does not hold what was written to it a moment ago.
@@ -133,6 +133,29 @@ impl CheckpointError {
     pub(super) fn io(file: u64) -> impl Fn(io::Error) -> Self {
         move |source| Self::Io { file, source }
     }
+}
+
+/// Reads, and once more if the system could not: an error that passes is none then.
+pub(crate) fn read_again<T>(
+    read: impl Fn() -> Result<T, CheckpointError>,
+) -> Result<T, CheckpointError> {
+    match read() {
+        Err(CheckpointError::Io { .. }) => read(),
+        read => read,
+    }
+}
+
+/// Whether what was [read again](read_again) lies where nobody can read it. That the system lacked memory or
+/// room for open files says nothing of what lies there.
+pub(crate) fn is_unreadable(error: &io::Error) -> bool {
+    // On Unix ENFILE and EMFILE, which have no kind.
+    let lacks_files = cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
+        || cfg!(windows) && error.raw_os_error() == Some(4);
+    let lacks = matches!(
+        error.kind(),
+        io::ErrorKind::OutOfMemory | io::ErrorKind::Interrupted
+    );
+    !lacks && !lacks_files
 }
 
 /// Whether the file is gone, or its end: that is damage. Other errors are the system's, and may pass.

@@ -13,7 +13,7 @@ use merkle_core::Subtree;
 use super::{
     bucket::Bucket,
     catalogue::Catalogue,
-    error::{CheckpointError, Damage, is_gone},
+    error::{CheckpointError, Damage, is_unreadable, read_again},
     file,
     place::{self, CHECKED_TOGETHER},
     row::Location,
@@ -72,8 +72,8 @@ impl Catalogue {
     ///
     /// # Errors
     ///
-    /// [`CheckpointError::Io`], if the operating system could not read what is there: that says nothing of
-    /// what lies there.
+    /// [`CheckpointError::Io`], if the operating system lacked what it needs to read: that says nothing of what
+    /// lies there. What cannot be read twice is [`Damage::Unreadable`].
     pub(crate) fn verify(
         &self,
         profile: Profile,
@@ -139,7 +139,8 @@ impl Catalogue {
     fn verify_files(&self) -> Result<Vec<BadPart>, CheckpointError> {
         let mut bad = Vec::new();
         for stored in self.files() {
-            if let Err(error) = file::check_header(&*stored.source, stored.number) {
+            let checked = read_again(|| file::check_header(&*stored.source, stored.number));
+            if let Err(error) = checked {
                 bad.push(BadPart {
                     file: stored.number,
                     offset: 0,
@@ -149,7 +150,7 @@ impl Catalogue {
                 });
             }
         }
-        if let Err(error) = self.reread() {
+        if let Err(error) = read_again(|| self.reread()) {
             bad.push(BadPart {
                 file: self.pointer().file,
                 offset: self.pointer().catalogue_at,
@@ -208,7 +209,7 @@ impl Catalogue {
         for run in place::runs(&locations) {
             match self.read(&locations[run.clone()]) {
                 Ok(read) => buckets.extend(read.into_iter().map(Ok)),
-                // One of them is the cause: ask for each.
+                // One of them is the cause, or the error passes: ask for each again.
                 Err(_) => {
                     for location in &locations[run] {
                         buckets.push(match self.read(std::slice::from_ref(location)) {
@@ -230,12 +231,12 @@ impl Catalogue {
     }
 }
 
-/// What an error says of the part that met it, if it is the part's: gone, or not what was written. Any
-/// other is the system's, and may pass.
+/// What an error says of the part that met it twice, if it is the part's: gone, not what was written, or where
+/// nobody can read it. Any other is the system's, and may pass.
 fn damage(error: CheckpointError) -> Result<Damage, CheckpointError> {
     match error {
         CheckpointError::Damaged { damage, .. } => Ok(damage),
-        CheckpointError::Io { source, .. } if is_gone(&source) => {
+        CheckpointError::Io { source, .. } if is_unreadable(&source) => {
             Ok(Damage::Unreadable(source.kind()))
         }
         error => Err(error),

@@ -6,7 +6,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{RecoveryProgress, SearchProgress, WayOut};
-use crate::checkpoint::{Catalogue, Pointer, VerifyProgress};
+use crate::checkpoint::{
+    Catalogue, CheckpointError, Pointer, VerifyProgress, is_unreadable, read_again,
+};
 use crate::db::{Shared, lock};
 use crate::engine::End;
 use crate::error::Fault;
@@ -145,11 +147,13 @@ impl Shared {
             let buckets = before + checked.buckets as u64;
             search.show(|progress| progress.buckets = progress.buckets.max(buckets))
         };
-        let checked = Catalogue::open(&*self.storage.checkpoints, pointer)
+        let checked = read_again(|| Catalogue::open(&*self.storage.checkpoints, pointer))
             .and_then(|catalogue| catalogue.verify(self.format.profile, 2, &watch));
-        match checked.map_err(Fault::from) {
-            Err(Fault::Damage(_)) => Ok(false),
-            checked => Ok(checked?.bad.is_empty()),
+        match checked {
+            Ok(checked) => Ok(checked.bad.is_empty()),
+            Err(CheckpointError::Damaged { .. }) => Ok(false),
+            Err(CheckpointError::Io { source, .. }) if is_unreadable(&source) => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -4,6 +4,7 @@ mod earlier;
 mod ended;
 mod names;
 mod provable;
+mod sector;
 mod starts;
 
 use std::ops::ControlFlow;
