@@ -108,7 +108,8 @@ impl RealityDb {
     }
 
     /// [`ways_out`](Self::ways_out), with a `control` that is told how far it is, from several threads, one at
-    /// a time, and may end it: none then.
+    /// a time, and may end it: none then. No checkpoint is written meanwhile: `control` must not ask for one, nor
+    /// for a check or a way out.
     ///
     /// # Errors
     ///
@@ -158,7 +159,8 @@ impl RealityDb {
     /// one at a time, and may end it.
     ///
     /// Ended before anything is changed it is not taken; while everything is checked again, it is, and the
-    /// report is not complete. Between, while it is taken, `control` is not asked.
+    /// report is not complete. Between, while it is taken, `control` is not asked. Commits and checkpoints wait
+    /// for it: `control` must not use this database.
     ///
     /// # Errors
     ///

@@ -15,6 +15,9 @@ const INCIDENTS_MAX: usize = 10_000;
 /// Most bytes of an incident's text.
 const INCIDENT_BYTES_MAX: usize = 3500;
 
+/// Most bytes of a reason in it: the rest is for the names.
+const REASON_BYTES_MAX: usize = 1000;
+
 /// A way out that is taken, and why.
 #[derive(Clone, Copy)]
 pub(super) struct Incident<'i> {
@@ -25,7 +28,7 @@ pub(super) struct Incident<'i> {
 
 impl RealityDb {
     /// What happened when ways out were taken, oldest first: the damage, the way, the reason, and which
-    /// names of snapshots were dropped.
+    /// names of snapshots were dropped. A reason of more than 1,000 bytes is cut, and a text of more than 3,500.
     ///
     /// # Errors
     ///
@@ -51,6 +54,7 @@ impl Shared {
     ) -> Result<(), Fault> {
         let engine = &self.storage.engine;
         let number = engine.scan(&[KIND], &[KIND + 1], INCIDENTS_MAX)?.len() as u64;
+        let reason = &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)];
         let mut text = format!("damage: {damage}; way out: {way:?}; reason: {reason}");
         if !names.is_empty() {
             let names: Vec<&str> = names.iter().map(|(_, name)| &**name).collect();

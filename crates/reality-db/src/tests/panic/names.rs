@@ -80,3 +80,17 @@ fn names_of_versions_before_those_that_are_left_are_dropped() {
     assert!(names(&db).is_empty());
     assert!(db.incidents().unwrap()[0].contains("\"early\""));
 }
+
+#[test]
+fn a_long_reason_leaves_room_for_the_names() {
+    let stage = Stage::memory();
+    let db = filled(&stage);
+    db.name_snapshot("lost", 9).unwrap();
+    edit_record(&stage, 8);
+    assert!(!check(&db).damage.is_empty());
+    let way = db.ways_out().unwrap().remove(0);
+    db.take_way_out(&way, &"because ".repeat(1000)).unwrap();
+    let incident = db.incidents().unwrap().remove(0);
+    assert!(incident.contains("reason: because "), "{incident}");
+    assert!(incident.contains("\"lost\""), "{incident}");
+}
