@@ -128,14 +128,10 @@ fn a_damaged_newest_record_is_given_up_by_going_back_alone() {
         let db = stage.open(&options()).unwrap();
         db.put(b"key", b"value").unwrap();
         drop(db);
-        let Stage::Memory { engine, folder, .. } = &stage else {
+        let Stage::Memory { folder, .. } = &stage else {
             panic!("a stage in memory");
         };
-        let key = [&b"j"[..], &7_u64.to_be_bytes(), &[0; 4]].concat();
-        let mut record = engine.get(&key).unwrap().unwrap();
-        *record.last_mut().unwrap() ^= 1;
-        let changes = vec![(key, Some(record))];
-        engine.write(EngineBatch { changes }).unwrap();
+        stage.edit_record(7, |record| flip_last(record));
         // What is left of the mark may say that the sixth version was the last.
         folder.overwrite("HEAD", place + 20, &[0xff]).unwrap();
         let db = stage.open(&options().accept_damage(true)).unwrap();

@@ -86,7 +86,7 @@ fn a_long_reason_leaves_room_for_the_names() {
     let stage = Stage::memory();
     let db = filled(&stage);
     db.name_snapshot("lost", 9).unwrap();
-    edit_record(&stage, 8);
+    harm_record(&stage, 8);
     assert!(!check(&db).damage.is_empty());
     let way = db.ways_out().unwrap().remove(0);
     db.take_way_out(&way, &"because ".repeat(1000)).unwrap();

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::{
-    Health, Options, RealityDb, Stage, WayOut, check, edit_record, filled, flip_in, options,
+    Health, Options, RealityDb, Stage, WayOut, check, filled, flip_in, harm_record, options,
 };
 use crate::Retention;
 
@@ -40,7 +40,7 @@ fn a_damaged_record_of_the_newest_checkpoint_costs_its_version_and_no_history() 
     let db = filled(&stage);
     let ninth = db.info(9).unwrap().version;
     checkpoint(&db);
-    edit_record(&stage, 10);
+    harm_record(&stage, 10);
     assert_ne!(check(&db).damage, []);
     assert_eq!(db.ways_out().unwrap(), [WayOut::GoBack { to: ninth }]);
     take_first(&db);
@@ -56,7 +56,7 @@ fn a_damaged_record_that_the_history_begins_with_is_forgotten_where_a_later_chec
     checkpoint(&db);
     db.put(b"late", b"er").unwrap();
     assert_eq!(db.oldest().unwrap(), 10);
-    edit_record(&stage, 10);
+    harm_record(&stage, 10);
     assert_ne!(check(&db).damage, []);
     let way = WayOut::ForgetHistory { before: 14 };
     assert_eq!(db.ways_out().unwrap(), [way]);
@@ -69,7 +69,7 @@ fn a_damaged_record_that_the_history_begins_with_is_forgotten_where_a_later_chec
 fn a_damaged_record_that_the_only_checkpoint_stands_on_leaves_no_way_out() {
     let stage = Stage::memory();
     let db = pruned(&stage);
-    edit_record(&stage, 10);
+    harm_record(&stage, 10);
     assert_ne!(check(&db).damage, []);
     assert_eq!(db.ways_out().unwrap(), []);
     assert_eq!(db.get(b"late").unwrap(), Some(vec![14]));
@@ -87,7 +87,7 @@ fn names_of_versions_before_the_first_sound_checkpoint_are_dropped_in_going_back
     // The catalogue of the first checkpoint: its buckets may be the second's too.
     let first = db.shared.pointers()[0];
     flip_in(&stage, &first, first.catalogue_at + 1);
-    edit_record(&stage, 15);
+    harm_record(&stage, 15);
     assert_ne!(check(&db).damage, []);
     let ways = db.ways_out().unwrap();
     assert!(
