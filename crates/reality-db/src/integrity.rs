@@ -84,13 +84,14 @@ impl RealityDb {
     /// Checks everything that is stored, down to the last byte that anything depends on.
     ///
     /// `control` is told how far it is, from several threads, one at a time, and may end it. What it is told
-    /// never goes back. Commits and reads go on meanwhile. The database enters panic mode if there is
-    /// damage.
+    /// never goes back. Commits and reads go on meanwhile, but no checkpoint is written: `control` must not ask
+    /// for one, nor for a check or a way out. The database enters panic mode if there is damage.
     ///
     /// # Errors
     ///
-    /// [`ReadError::Storage`] if the storage fails: that is not taken for damage, and the check may be tried
-    /// again. Damage is not an error but in the report.
+    /// [`ReadError::Storage`] if the storage fails, or the system lacks memory or room for open files: that is
+    /// not taken for damage, and the check may be tried again. What lies in a checkpoint and cannot be read
+    /// twice is damage, and that is not an error but in the report.
     ///
     /// ```
     /// # use std::ops::ControlFlow;

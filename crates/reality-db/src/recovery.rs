@@ -30,9 +30,9 @@ use search::{Found, Search};
 #[non_exhaustive]
 pub enum WayOut {
     /// The journal leads to the newest version, to the exact root: checkpoints that are damaged are
-    /// made again from it. Nothing is lost, unless the damage is [`Damage::Mark`](crate::Damage::Mark): without the mark of the
-    /// last acknowledged version nobody can tell here whether the journal lost its end. Hold the version
-    /// against what is known elsewhere before.
+    /// made again from it. Nothing is lost but names of snapshots that cannot be read, unless the damage is
+    /// [`Damage::Mark`](crate::Damage::Mark): without the mark of the last acknowledged version nobody can
+    /// tell here whether the journal lost its end. Hold the version against what is known elsewhere before.
     Rebuild,
     /// The newest version is sound, but how it came about is not: versions before `before` are given
     /// up.
