@@ -4,8 +4,7 @@ mod chain;
 mod tree;
 
 use std::ops::ControlFlow;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 
 use crate::checkpoint::Pointer;
@@ -14,6 +13,7 @@ use crate::engine::EngineError;
 use crate::error::Fault;
 use crate::format;
 use crate::journal::{Journal, Link};
+use crate::progress::{Control, Progress};
 use crate::provable::{self, Content, Provable, Records, Start};
 use crate::{Damage, Health, OpenError, ReadError, RealityDb, checkpoints, head, named, state};
 
@@ -117,7 +117,7 @@ impl Shared {
     pub(crate) fn verify(
         &self,
         depth: Depth,
-        control: &(dyn Fn(IntegrityProgress) -> ControlFlow<()> + Sync),
+        control: &Control<'_, IntegrityProgress>,
     ) -> Result<IntegrityReport, ReadError> {
         let _span = tracing::debug_span!("verify_integrity", ?depth).entered();
         // No checkpoint is written and nothing pruned meanwhile: what is checked stays there.
@@ -137,12 +137,10 @@ impl Shared {
             made_from,
             pointers,
             beyond,
-            control,
-            progress: Mutex::default(),
-            stopped: AtomicBool::new(false),
+            progress: Progress::new(control),
         };
         let report = self.noticed(check.run(depth))?;
-        if !check.is_stopped() {
+        if !check.progress.is_ended() {
             self.counting.check();
         }
         if let Some(damage) = report.damage.first() {
@@ -166,9 +164,7 @@ struct Check<'s> {
     /// Of those behind it. There are some if opening could not prove what leads to them: nothing that is
     /// not damaged is made from them.
     beyond: Vec<Pointer>,
-    control: &'s (dyn Fn(IntegrityProgress) -> ControlFlow<()> + Sync),
-    progress: Mutex<IntegrityProgress>,
-    stopped: AtomicBool,
+    progress: Progress<'s, IntegrityProgress>,
 }
 
 impl Check<'_> {
@@ -191,7 +187,7 @@ impl Check<'_> {
         report
             .damage
             .extend(chain.damage.into_iter().chain(tree.damage));
-        if !self.is_stopped() {
+        if !self.progress.is_ended() {
             self.roots(depth, &mut report)?;
         }
         // What opening met may lie behind the newest version that it could prove.
@@ -200,8 +196,8 @@ impl Check<'_> {
         {
             report.damage.push(known);
         }
-        report.complete &= !self.is_stopped();
-        if !self.is_stopped() {
+        report.complete &= !self.progress.is_ended();
+        if !self.progress.is_ended() {
             (report.damage.iter()).for_each(|damage| records.add(damage));
             report.provable = self.provable(&tree.starts, &records);
         }
@@ -249,28 +245,9 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Tells the caller how far it is: one thread at a time, so that what is told never goes back.
+    /// Tells how far it is. Whether it was ended is asked before the next step.
     fn show(&self, change: impl FnOnce(&mut IntegrityProgress)) {
-        let mut progress = lock(&self.progress);
-        if self.is_stopped() {
-            return;
-        }
-        change(&mut progress);
-        if (self.control)(*progress).is_break() {
-            self.stopped.store(true, Ordering::Relaxed);
-        }
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
-    }
-
-    /// Whether to go on.
-    fn flow(&self) -> ControlFlow<()> {
-        match self.is_stopped() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
+        let _ = self.progress.show(change);
     }
 }
 

@@ -25,6 +25,7 @@ mod open;
 mod options;
 mod prepare;
 mod profile;
+mod progress;
 mod provable;
 mod record;
 mod recovery;

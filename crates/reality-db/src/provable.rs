@@ -39,8 +39,7 @@ pub struct KeyRange {
 
 impl Provable {
     /// Whether the value of `key`, or that there is none, is provable in `version`. Where keys are hashed
-    /// it takes the [hash](crate::RealityDb::tree_key). Numbers among them that no version has
-    /// are not told apart.
+    /// it takes the [hash](crate::RealityDb::tree_key). That no version has a number is not told.
     #[must_use]
     pub fn proves(&self, version: u64, key: &[u8]) -> bool {
         (self.versions.iter())

@@ -135,7 +135,8 @@ impl RealityDb {
         }
         let _span = tracing::debug_span!("ways_out").entered();
         let _alone = lock(&self.shared.checkpointing);
-        let found = self.shared.find_ways_out(&Search::new(&control))?;
+        let looking = |progress| control(RecoveryProgress::Looking(progress));
+        let found = self.shared.find_ways_out(&Search::new(&looking))?;
         Ok(found.map(|found| found.ways.into_iter().map(|(way, _)| way).collect()))
     }
 
@@ -172,7 +173,8 @@ impl RealityDb {
         control: impl Fn(RecoveryProgress) -> ControlFlow<()> + Sync,
     ) -> Result<IntegrityReport, RecoveryError> {
         let _span = tracing::debug_span!("take_way_out", ?way).entered();
-        (self.shared).take_way_out(way, reason, &Search::new(&control))?;
+        let looking = |progress| control(RecoveryProgress::Looking(progress));
+        (self.shared).take_way_out(way, reason, &Search::new(&looking))?;
         self.shared.checkpoint(&mut |_| ControlFlow::Continue(()))?;
         let checking = |progress| control(RecoveryProgress::Checking(progress));
         Ok(self.verify_integrity(crate::Depth::Roots, checking)?)
@@ -201,14 +203,12 @@ impl Shared {
         let (_, state) = (ways.into_iter())
             .find(|(open, _)| open == way)
             .ok_or(RecoveryError::NotOpen)?;
-        let taken = {
-            let incident = Incident {
-                damage: &damage,
-                way,
-                reason,
-            };
-            self.take(&mut writer, incident, state, &sound)
+        let incident = Incident {
+            damage: &damage,
+            way,
+            reason,
         };
+        let taken = self.take(&mut writer, incident, state, &sound);
         if taken.is_err() {
             // Until it is taken nobody writes; who takes it opens the engine again first.
             writer.interrupt();
@@ -251,7 +251,6 @@ impl Shared {
         let kept = self.remove_pointers(|pointer| {
             (oldest..=last).contains(&pointer.version) && sound.contains(&pointer.version)
         })?;
-        // Going back keeps what there is: where the history was pruned, it begins where it did.
         let oldest = checkpoints::oldest(&journal, &*self.storage.engine)?;
         writer.mark_again(Mark::of(&state.link()))?;
         *lock(&self.pointers) = kept;

@@ -5,15 +5,14 @@
 
 #[path = "common/backend.rs"]
 mod backend;
+#[path = "common/child.rs"]
+mod child;
 #[path = "common/dice.rs"]
 mod dice;
 #[path = "common/ledger.rs"]
 mod ledger;
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -79,20 +78,11 @@ fn kill_a_store(seed: u64, kills: u64, tally: &mut Tally) {
 
 /// Lets a process commit until it is killed.
 fn run_and_kill(folder: &Path, seed: u64, kill: u64, dice: &mut Dice) -> Told {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", CHILD, "--nocapture", "--test-threads=1"])
-        .env("REALITY_DB_CRASH_FOLDER", folder)
-        .env("REALITY_DB_SEED", seed.to_string())
-        .env("REALITY_DB_KILL", kill.to_string())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let output = BufReader::new(child.stdout.take().unwrap());
-    let (say, hear) = mpsc::channel();
-    let listener = thread::spawn(move || {
-        for line in output.lines() {
-            let _ = say.send(line.unwrap());
-        }
+    let (mut child, lines) = child::start(CHILD, |command| {
+        command
+            .env("REALITY_DB_CRASH_FOLDER", folder)
+            .env("REALITY_DB_SEED", seed.to_string())
+            .env("REALITY_DB_KILL", kill.to_string());
     });
     // After some of its words, and a moment more; or early, whatever it does then.
     let mut told = Told::default();
@@ -103,7 +93,8 @@ fn run_and_kill(folder: &Path, seed: u64, kill: u64, dice: &mut Dice) -> Told {
     let deadline = Instant::now() + deadline;
     let mut words = dice.below(40);
     while words > 0 {
-        let Ok(line) = hear.recv_timeout(deadline.saturating_duration_since(Instant::now())) else {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let Ok(line) = lines.hear.recv_timeout(left) else {
             break;
         };
         told.hear(&line);
@@ -113,8 +104,7 @@ fn run_and_kill(folder: &Path, seed: u64, kill: u64, dice: &mut Dice) -> Told {
     child.kill().unwrap();
     let status = child.wait().unwrap();
     assert_eq!(status.code(), None, "it ended by itself: {told:?}");
-    listener.join().unwrap();
-    for line in hear {
+    for line in lines.rest() {
         told.hear(&line);
     }
     told

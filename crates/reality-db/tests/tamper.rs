@@ -11,6 +11,8 @@
 
 #[path = "common/backend.rs"]
 mod backend;
+#[path = "common/child.rs"]
+mod child;
 #[path = "common/dice.rs"]
 mod dice;
 #[path = "tamper/shape.rs"]
@@ -23,12 +25,11 @@ mod truth;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
+use std::process::Stdio;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use dice::{Dice, number};
@@ -190,30 +191,21 @@ impl Campaign<'_> {
     /// Lets a process go through the changes from `first` on. The one at which it ended, if it did not
     /// come to the end.
     fn go_on(&mut self, first: usize) -> Option<usize> {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", CHILD, "--nocapture", "--test-threads=1"])
-            .env("REALITY_DB_TAMPER_FOLDER", self.folder)
-            .env("REALITY_DB_TAMPER_SHAPE", self.shape.to_string())
-            .env("REALITY_DB_TAMPER_LIMIT", self.limit.to_string())
-            .env("REALITY_DB_TAMPER_FIRST", first.to_string())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        let (say, hear) = mpsc::channel();
-        let listener = thread::spawn(move || {
-            for line in output.lines() {
-                let _ = say.send(line.unwrap());
-            }
+        let (mut child, lines) = child::start(CHILD, |command| {
+            command
+                .env("REALITY_DB_TAMPER_FOLDER", self.folder)
+                .env("REALITY_DB_TAMPER_SHAPE", self.shape.to_string())
+                .env("REALITY_DB_TAMPER_LIMIT", self.limit.to_string())
+                .env("REALITY_DB_TAMPER_FIRST", first.to_string())
+                .stderr(Stdio::null());
         });
         let mut at = None;
         let name = SHAPES[self.shape].name;
         let ended = loop {
-            let line = match hear.recv_timeout(PATIENCE) {
+            let line = match lines.hear.recv_timeout(PATIENCE) {
                 Ok(line) => line,
-                Err(mpsc::RecvTimeoutError::Timeout) => break Some("hangs"),
-                Err(mpsc::RecvTimeoutError::Disconnected) => break Some("ended the process"),
+                Err(RecvTimeoutError::Timeout) => break Some("hangs"),
+                Err(RecvTimeoutError::Disconnected) => break Some("ended the process"),
             };
             let Some((_, words)) = line.split_once("child: ") else {
                 continue;
@@ -238,7 +230,7 @@ impl Campaign<'_> {
         };
         let _ = child.kill();
         child.wait().unwrap();
-        listener.join().unwrap();
+        lines.rest().for_each(drop);
         let how = ended?;
         let (at, part, flip) =
             at.unwrap_or_else(|| panic!("{name}: the process {how} before it began"));

@@ -34,7 +34,7 @@ impl Check<'_> {
         let mut records = self.journal.scan(from, newest);
         let unseen_from = loop {
             let next = before.map_or(oldest, |before: Before| before.version.saturating_add(1));
-            if self.is_stopped() {
+            if self.progress.is_ended() {
                 break Some(next);
             }
             let (version, checked) = match records.next() {

@@ -60,7 +60,7 @@ impl Check<'_> {
                     content,
                 });
             }
-            if self.is_stopped() {
+            if self.progress.is_ended() {
                 break;
             }
         }
@@ -86,8 +86,8 @@ impl Check<'_> {
         let found = catalogue.verify(profile, THREADS, &|checked| {
             // Of two threads the one that was first may come second.
             let buckets = before + checked.buckets as u64;
-            self.show(|progress| progress.buckets = progress.buckets.max(buckets));
-            self.flow()
+            self.progress
+                .show(|progress| progress.buckets = progress.buckets.max(buckets))
         })?;
         tree.buckets += found.buckets as u64;
         tree.entries = found.entries;
@@ -121,10 +121,10 @@ impl Check<'_> {
         let watch = |version: u64| {
             // To find the first wrong root it goes back.
             let replayed = version - from;
-            self.show(|progress| progress.replayed = progress.replayed.max(replayed));
-            self.flow()
+            self.progress
+                .show(|progress| progress.replayed = progress.replayed.max(replayed))
         };
-        if self.is_stopped() {
+        if self.progress.is_ended() {
             return Ok(());
         }
         let made = replay_watched(&self.journal, &begin, self.head.version, roots, &watch);

@@ -1,19 +1,18 @@
 //! Finding the ways out of panic mode.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
-use super::{RecoveryProgress, SearchProgress, WayOut};
+use super::{SearchProgress, WayOut};
 use crate::checkpoint::{
     Catalogue, CheckpointError, Pointer, VerifyProgress, is_unreadable, read_again,
 };
-use crate::db::{Shared, lock};
+use crate::db::Shared;
 use crate::engine::End;
 use crate::error::Fault;
 use crate::head::{self, HeadError};
 use crate::journal::Journal;
+use crate::progress::Progress;
 use crate::record::record_hash;
 use crate::replay::{Roots, replay_watched};
 use crate::state::{self, State};
@@ -28,37 +27,7 @@ pub(super) struct Found {
 }
 
 /// A search for ways out, that somebody may end.
-pub(super) struct Search<'c> {
-    control: &'c (dyn Fn(RecoveryProgress) -> ControlFlow<()> + Sync),
-    progress: Mutex<SearchProgress>,
-    ended: AtomicBool,
-}
-
-impl<'c> Search<'c> {
-    pub(super) fn new(control: &'c (dyn Fn(RecoveryProgress) -> ControlFlow<()> + Sync)) -> Self {
-        Self {
-            control,
-            progress: Mutex::default(),
-            ended: AtomicBool::new(false),
-        }
-    }
-
-    /// Tells how far it is, one thread at a time, and whether to go on.
-    fn show(&self, change: impl FnOnce(&mut SearchProgress)) -> ControlFlow<()> {
-        let mut progress = lock(&self.progress);
-        if self.is_ended() {
-            return ControlFlow::Break(());
-        }
-        change(&mut progress);
-        let flow = (self.control)(RecoveryProgress::Looking(*progress));
-        self.ended.store(flow.is_break(), Ordering::Relaxed);
-        flow
-    }
-
-    fn is_ended(&self) -> bool {
-        self.ended.load(Ordering::Relaxed)
-    }
-}
+pub(super) type Search<'c> = Progress<'c, SearchProgress>;
 
 impl Shared {
     /// The ways out; none if the search was ended.
@@ -142,7 +111,7 @@ impl Shared {
 
     /// Whether all of a checkpoint is as it was written, as far as the search was not ended.
     fn is_sound(&self, pointer: &Pointer, search: &Search<'_>) -> Result<bool, Fault> {
-        let before = lock(&search.progress).buckets;
+        let before = search.so_far().buckets;
         let watch = |checked: VerifyProgress| {
             let buckets = before + checked.buckets as u64;
             search.show(|progress| progress.buckets = progress.buckets.max(buckets))

@@ -263,11 +263,15 @@ fn lets_go_only_of_what_it_is_cut_into() {
     assert!(partial.evict(&subtrees[0]));
 }
 
+/// So many entries, their keys spread evenly.
+fn spread(entries: u32) -> Model {
+    let key = |at: u32| Sha256.value(&at.to_be_bytes()).as_ref().to_vec();
+    (0..entries).map(|at| (key(at), vec![1])).collect()
+}
+
 #[test]
 fn checks_many_subtrees_as_it_checks_one() {
-    let model: Model = (0..3000_u32)
-        .map(|key| (Sha256.value(&key.to_be_bytes()).as_ref().to_vec(), vec![1]))
-        .collect();
+    let model = spread(3000);
     let mut map = PartialMap::from(map_of(Sha256, &model));
     let subtrees = map.subtrees();
     let entries = |subtree: &Subtree| {
@@ -318,9 +322,7 @@ fn checks_many_subtrees_as_it_checks_one() {
 
 #[test]
 fn letting_go_and_bringing_back_leaves_nothing_behind() {
-    let model: Model = (0..2000_u32)
-        .map(|key| (Sha256.value(&key.to_be_bytes()).as_ref().to_vec(), vec![1]))
-        .collect();
+    let model = spread(2000);
     let mut map = PartialMap::from(map_of(Sha256, &model));
     let subtree = map.subtrees().swap_remove(0);
     let copied = |map: &PartialMap| {
